@@ -99,5 +99,4 @@ impl Message {
 }
 
 #[cfg(test)]
-#[path = "message_tests.rs"]
 mod tests;

@@ -162,5 +162,4 @@ impl Payload {
 }
 
 #[cfg(test)]
-#[path = "payload_tests.rs"]
 mod tests;

@@ -239,5 +239,4 @@ impl fmt::Display for Protocol {
 }
 
 #[cfg(test)]
-#[path = "traffic_selector_tests.rs"]
 mod tests;
