@@ -158,6 +158,8 @@ pub enum When {
     HasButNot(PayloadType, PayloadType),
     /// The SA payload is about an IKE SA.
     SaForIke,
+    /// Nothing is encrypted, and a notify says what can only be said outside of an IKE SA.
+    OutsideIkeSa,
 }
 
 /// How often a payload is there.
@@ -220,6 +222,11 @@ fn looks_like(content: &Content<'_>, when: When) -> bool {
         When::Refused => !content.has(PayloadType::SA) && content.all().any(is_refusal),
         When::Has(kind) => content.has(kind),
         When::HasButNot(kind, other) => content.has(kind) && !content.has(other),
+        When::OutsideIkeSa => {
+            content.protected.is_none()
+                && content.clear.iter().all(|payload| always_allowed(payload.kind()))
+                && content.clear.iter().any(|payload| is_outside(content.direction, payload))
+        }
         When::SaForIke => content.all().any(|payload| match payload {
             Payload::Sa(sa) => {
                 sa.proposals.first().is_some_and(|first| first.protocol == ProtocolId::IKE)
@@ -236,6 +243,17 @@ fn is_refusal(payload: &Payload) -> bool {
                 || matches!(notify.kind, NotifyType::COOKIE | NotifyType::REDIRECT)
         }
         _ => false,
+    }
+}
+
+/// Whether a notify about a message of no known IKE SA, or of an unknown version, may be in clear.
+fn is_outside(direction: Direction, payload: &Payload) -> bool {
+    let Payload::Notify(notify) = payload else { return false };
+    match direction {
+        Direction::Request => notify.kind == NotifyType::INVALID_SPI,
+        Direction::Response => {
+            matches!(notify.kind, NotifyType::INVALID_IKE_SPI | NotifyType::INVALID_MAJOR_VERSION)
+        }
     }
 }
 

@@ -33,14 +33,34 @@ const CP: &str = "rfc7296#2.19";
 const RESUME: &str = "rfc5723#4.3.2";
 const FOLLOWUP: &str = "rfc9370-2.2.4-followup-ke";
 
+const OUTSIDE: &[Rule] = &[some(P::NOTIFY, "rfc7296#1.5")];
 const AUTH_ORDER: &[P] =
     &[P::IDI, P::CERT, P::CERTREQ, P::IDR, P::AUTH, P::CP, P::SA, P::TSI, P::TSR];
 const AUTH_ANSWER_ORDER: &[P] = &[P::IDR, P::CERT, P::AUTH, P::EAP, P::CP, P::SA, P::TSI, P::TSR];
 const CHILD_ORDER: &[P] = &[P::CP, P::SA, P::NONCE, P::KE, P::TSI, P::TSR];
 const INIT_ORDER: &[P] = &[P::SA, P::KE, P::NONCE, P::CERTREQ];
 
+/// N(INVALID_SPI), N(INVALID_IKE_SPI) or N(INVALID_MAJOR_VERSION) in clear (RFC 7296, section 1.5).
+const fn outside(exchange: ExchangeType, direction: Direction) -> Form {
+    Form {
+        exchange,
+        direction,
+        sender: None,
+        when: When::OutsideIkeSa,
+        encrypted: None,
+        rules: OUTSIDE,
+        order: &[],
+    }
+}
+
 /// All forms, the special ones before the general ones.
 pub const FORMS: &[Form] = &[
+    outside(ExchangeType::IKE_INTERMEDIATE, Direction::Response),
+    outside(ExchangeType::IKE_AUTH, Direction::Response),
+    outside(ExchangeType::CREATE_CHILD_SA, Direction::Response),
+    outside(ExchangeType::INFORMATIONAL, Direction::Request),
+    outside(ExchangeType::INFORMATIONAL, Direction::Response),
+    outside(ExchangeType::IKE_FOLLOWUP_KE, Direction::Response),
     // IKE_SA_INIT: SAi1, KEi, Ni
     Form {
         exchange: ExchangeType::IKE_SA_INIT,
@@ -231,7 +251,7 @@ pub const FORMS: &[Form] = &[
         direction: Direction::Response,
         sender: Some(Role::Responder),
         when: When::Refused,
-        encrypted: Some("rfc7296-3.10.1-invalid-syntax-protected"),
+        encrypted: Some(AUTH),
         rules: &[some(P::NOTIFY, AUTH), at_most_one(P::IDR, AUTH), any(P::CERT, AUTH)],
         order: AUTH_ANSWER_ORDER,
     },

@@ -165,6 +165,20 @@ fn what_has_to_be_encrypted_may_not_be_in_clear() {
 }
 
 #[test]
+fn notifies_outside_of_an_ike_sa_are_in_clear() {
+    use Direction::{Request, Response};
+    for exchange in [AUTH, CHILD, INFO, ExchangeType::IKE_INTERMEDIATE] {
+        assert_eq!(in_clear(exchange, Response, &[n(NotifyType::INVALID_IKE_SPI)]), []);
+        assert_eq!(in_clear(exchange, Response, &[n(NotifyType::INVALID_MAJOR_VERSION)]), []);
+        assert_ne!(in_clear(exchange, Response, &[n(NotifyType::AUTHENTICATION_FAILED)]), []);
+    }
+    assert_eq!(in_clear(INFO, Request, &[n(NotifyType::INVALID_SPI)]), []);
+    assert_ne!(in_clear(INFO, Request, &[n(NotifyType::INVALID_IKE_SPI)]), []);
+    let more = [n(NotifyType::INVALID_SPI), Payload::Delete(Delete::esp(&[1]))];
+    assert_eq!(in_clear(INFO, Request, &more).len(), 3);
+}
+
+#[test]
 fn ike_sa_init_is_neither_encrypted_nor_fragmented() {
     let inner = [ike(), ke(), nonce()];
     assert_eq!(
