@@ -1,8 +1,8 @@
 //! The numbers of IANA's IKEv2 registries as types.
 //!
-//! Each registry is a newtype made by [`registry!`]: the known numbers are constants, every other
-//! number survives decoding and encoding and prints as hex. Nothing in here decides whether a
-//! number is acceptable; that is for the states and the policy.
+//! Each registry is a newtype made by the macro `registry!`: the known numbers are constants, every
+//! other number survives decoding and encoding and prints as hex. Nothing in here decides whether
+//! a number is acceptable; that is for the states and the policy.
 
 mod algorithms;
 mod notify;
