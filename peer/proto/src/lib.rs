@@ -13,8 +13,6 @@
         clippy::unreachable
     )
 )]
-
 pub mod crypto;
-pub mod sa;
 pub mod time;
 pub mod wire;

@@ -19,7 +19,7 @@
 //! ```
 //!
 //! Only the SPI and the sequence number can be read without the keys. The payload data begins with
-//! the IV, if the cipher has one; its length, and that of the ICV, are the suite's. After decryption
+//! the IV, if the cipher has one; its length and that of the ICV are the suite's. After decryption
 //! the last octet is Next Header (4 or 41 for a tunnel, 59 for a dummy packet), the one before it
 //! Pad Length, which counts neither itself nor Next Header; padding is 1, 2, 3, … unless the cipher
 //! says otherwise, and ends the ciphertext on a multiple of four octets and of the block size. With

@@ -20,8 +20,8 @@ use crate::wire::num::IdType;
 
 /// Who a side says that it is.
 ///
-/// Prints as `ip:192.0.2.1`, `fqdn:client.example.com`, `email:user@example.com`, `keyid:branch` or,
-/// where the data are no plain text or the type is another one, with the data in hex.
+/// Prints as `ip:192.0.2.1`, `fqdn:client.example.com`, `email:user@example.com`, `keyid:branch`
+/// or, where the data are no plain text or the type is another one, with the data in hex.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Id {
     /// The kind of identity.

@@ -1,9 +1,9 @@
 //! Which payloads a message may hold, as data per exchange, direction and sender.
 //!
-//! [`check`] takes a whole message in clear: the payloads outside and, where it was decrypted, those
+//! [`check`] takes a whole message in clear: the payloads outside and, if it was decrypted, those
 //! inside. It finds the form that the message has in [`tables::FORMS`] and reports every rule of it
-//! that is broken, not only the first. It knows nothing of what came before, so it cannot say that a
-//! legal form came at the wrong time; and what the payloads hold is judged elsewhere.
+//! that is broken, not only the first. It knows nothing of what came before, so it cannot say that
+//! a legal form came at the wrong time; and what the payloads hold is judged elsewhere.
 
 pub mod tables;
 
@@ -76,7 +76,8 @@ impl<'a> Content<'a> {
 /// A rule that a message breaks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// The id of the requirement or, where the RFC only draws the message, the section: `rfc7296#1.2`.
+    /// The id of the requirement or, where the RFC only draws the message, its section
+    /// as in `rfc7296#1.2`.
     pub rule: &'static str,
     /// The payload that is missing, too much or in the wrong place.
     pub payload: PayloadType,
