@@ -14,5 +14,6 @@
     )
 )]
 pub mod crypto;
+pub mod sa;
 pub mod time;
 pub mod wire;
