@@ -14,6 +14,8 @@
     )
 )]
 pub mod crypto;
+pub mod policy;
 pub mod sa;
+mod secret_hex;
 pub mod time;
 pub mod wire;
