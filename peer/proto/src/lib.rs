@@ -14,6 +14,8 @@
     )
 )]
 pub mod crypto;
+pub mod forward;
+pub mod middlebox;
 pub mod policy;
 pub mod sa;
 mod secret_hex;
