@@ -13,11 +13,25 @@
         clippy::unreachable
     )
 )]
+
+pub mod config;
 pub mod crypto;
+pub mod datagram;
+pub mod edge;
+pub mod endpoint;
+pub mod entropy;
+pub mod event;
+pub mod fault;
 pub mod forward;
+pub mod io;
 pub mod middlebox;
 pub mod policy;
+pub mod replay;
 pub mod sa;
 mod secret_hex;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 pub mod time;
+pub mod transcript;
+mod v2;
 pub mod wire;

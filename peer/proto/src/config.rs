@@ -1,0 +1,142 @@
+//! What an endpoint is set up with, and what a connection that it initiates is made of.
+//!
+//! The configuration is an input like any other: it stands, resolved, at the head of every
+//! recording.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::SecretBytes;
+use crate::fault::Fault;
+use crate::policy::{Credential, Profile};
+use crate::wire::v2::{Id, Proposal, TrafficSelector};
+
+/// Everything that an endpoint is set up with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EndpointConfig {
+    /// The rules by which proposals, identities and selectors are judged.
+    pub profile: Profile,
+    /// The own identity as a responder; `None` stands for the address that the peer talks to.
+    #[serde(default)]
+    pub identity: Option<Id>,
+    /// Who may connect, and with which secret.
+    pub credentials: Vec<Credential>,
+    /// What the endpoint is willing to spend on strangers.
+    #[serde(default)]
+    pub limits: Limits,
+    /// Retransmission and half-open times.
+    #[serde(default)]
+    pub timers: Timers,
+    /// Deviations from the protocol, in the order in which they are applied. Empty is honest.
+    #[serde(default)]
+    pub faults: Vec<Fault>,
+    /// Whether keys are put out as [`Output::Keys`](crate::io::Output::Keys).
+    #[serde(default)]
+    pub log_keys: bool,
+}
+
+/// Bounds on what is sent to peers that have not proven anything, and on what is kept in all.
+///
+/// How many half-open IKE SAs are kept, and from when on a cookie is demanded, is the profile's.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Limits {
+    /// IKE SAs in all, half-open ones included.
+    pub ike_sas: usize,
+    /// Octets out for each octet in, until the peer's address is proven.
+    pub amplification: usize,
+    /// Unprotected error notifications a second to anyone.
+    pub error_replies_per_second: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { ike_sas: 20_000, amplification: 3, error_replies_per_second: 10 }
+    }
+}
+
+/// Times of the exchange layer. What the profile says of lifetimes and dead peers stands there.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Timers {
+    /// From a request to its first repetition.
+    pub retransmit: Duration,
+    /// By which each further wait grows, in percent: 180 is a factor of 1.8.
+    pub retransmit_growth_percent: u32,
+    /// How often a request is repeated before the peer is taken for dead.
+    pub retransmit_tries: u32,
+    /// How long a half-open IKE SA is kept.
+    pub half_open: Duration,
+    /// How long a secret for cookies is used; the one before it is still accepted.
+    pub cookie_secret: Duration,
+}
+
+impl Default for Timers {
+    fn default() -> Self {
+        Self {
+            retransmit: Duration::from_millis(1000),
+            retransmit_growth_percent: 180,
+            retransmit_tries: 6,
+            half_open: Duration::from_secs(30),
+            cookie_secret: Duration::from_secs(120),
+        }
+    }
+}
+
+/// An IKE SA with its first Child SA, as an initiator asks for it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Connection {
+    /// The name that events carry.
+    pub name: String,
+    /// The own address and port of the IKE socket.
+    pub local: SocketAddr,
+    /// The peer's address and port of its IKE socket.
+    pub remote: SocketAddr,
+    /// The own port and the peer's port for IKE and ESP once a NAT was found (RFC 7296 §2.23).
+    pub nat_ports: NatPorts,
+    /// Starts on the NAT ports at once, which RFC 7296 §2.23 allows.
+    #[serde(default)]
+    pub start_on_nat_port: bool,
+    /// The own identity.
+    pub id: Id,
+    /// Whom to ask for (IDr), if anybody in particular.
+    #[serde(default)]
+    pub remote_id: Option<Id>,
+    /// Whom to accept; `None` takes whoever knows the secret.
+    #[serde(default)]
+    pub expect_id: Option<Id>,
+    /// The pre-shared key.
+    #[serde(with = "crate::secret_hex")]
+    pub psk: SecretBytes,
+    /// The proposals for the IKE SA, best first.
+    pub ike: Vec<Proposal>,
+    /// The proposals for the Child SA, best first; their SPIs are filled in.
+    pub child: Vec<Proposal>,
+    /// The own side's selectors.
+    pub ts_local: Vec<TrafficSelector>,
+    /// The peer's side's selectors.
+    pub ts_remote: Vec<TrafficSelector>,
+    /// Tells the peer that there is a NAT even if there is none, so that ESP goes over UDP.
+    #[serde(default)]
+    pub force_encapsulation: bool,
+}
+
+/// The UDP ports used behind a NAT, 4500 on both sides unless a laboratory says otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NatPorts {
+    /// The own one.
+    pub local: u16,
+    /// The peer's.
+    pub remote: u16,
+}
+
+impl Default for NatPorts {
+    fn default() -> Self {
+        Self { local: 4500, remote: 4500 }
+    }
+}

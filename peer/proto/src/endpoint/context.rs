@@ -1,0 +1,158 @@
+//! What every exchange of an endpoint works with: configuration, randomness, faults, and the queue
+//! of what is to go out.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use core::net::SocketAddr;
+
+use crate::config::EndpointConfig;
+use crate::crypto::Provider;
+use crate::datagram;
+use crate::entropy::{Entropy, Label};
+use crate::event::{DropReason, Event, KeyLogEntry};
+use crate::fault::{self, Change, Faults};
+use crate::io::{IkeHandle, Output, Path};
+use crate::sa;
+use crate::wire::v2::Payload;
+use crate::wire::{ExchangeType, Flags, Header, IkeSpi, RawMessage, Version};
+
+/// The surroundings of an exchange.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) config: EndpointConfig,
+    pub(crate) provider: Arc<dyn Provider>,
+    pub(crate) entropy: Entropy,
+    faults: Faults,
+    out: VecDeque<Output>,
+    child_spis: BTreeSet<u32>,
+}
+
+/// Who sends a message and in which exchange: what its header says, but for the payloads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Envelope {
+    pub(crate) spi_i: IkeSpi,
+    pub(crate) spi_r: IkeSpi,
+    pub(crate) exchange: ExchangeType,
+    /// Whether the sender is the original initiator.
+    pub(crate) from_initiator: bool,
+    pub(crate) response: bool,
+    pub(crate) message_id: u32,
+}
+
+impl Envelope {
+    pub(crate) fn header(&self) -> Header {
+        let mut flags = 0;
+        if self.from_initiator {
+            flags |= Flags::INITIATOR.0;
+        }
+        if self.response {
+            flags |= Flags::RESPONSE.0;
+        }
+        Header {
+            spi_i: self.spi_i,
+            spi_r: self.spi_r,
+            next_payload: crate::wire::PayloadType::NONE,
+            version: Version::V2_0,
+            exchange: self.exchange,
+            flags: Flags(flags),
+            message_id: self.message_id,
+            length: 0,
+        }
+    }
+}
+
+impl Context {
+    pub(crate) fn new(config: EndpointConfig, seed: [u8; 32], provider: Arc<dyn Provider>) -> Self {
+        let faults = Faults::new(&config.faults);
+        Self {
+            config,
+            provider,
+            entropy: Entropy::new(seed),
+            faults,
+            out: VecDeque::new(),
+            child_spis: BTreeSet::new(),
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    pub(crate) fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    pub(crate) fn keys(&mut self, entry: impl FnOnce() -> KeyLogEntry) {
+        if self.config.log_keys {
+            self.out.push_back(Output::Keys(entry()));
+        }
+    }
+
+    pub(crate) fn data_plane(&mut self, command: sa::Command) {
+        self.out.push_back(Output::DataPlane(Box::new(command)));
+    }
+
+    pub(crate) fn ask_activity(&mut self, tunnel: sa::TunnelId) {
+        self.out.push_back(Output::AskActivity(tunnel));
+    }
+
+    pub(crate) fn dropped(&mut self, remote: SocketAddr, len: usize, reason: DropReason) {
+        self.event(Event::PacketDropped { remote, len, reason });
+    }
+
+    pub(crate) fn violation(
+        &mut self,
+        ike: Option<IkeHandle>,
+        remote: SocketAddr,
+        requirement: &str,
+        message: impl Into<String>,
+    ) {
+        let requirement = requirement.to_owned();
+        self.event(Event::PeerViolation { ike, remote, requirement, message: message.into() });
+    }
+
+    /// Sends a finished IKE message.
+    pub(crate) fn transmit(&mut self, path: Path, message: &[u8]) {
+        let bytes = datagram::frame(path.channel, message);
+        self.out.push_back(Output::Transmit { path, bytes });
+    }
+
+    /// Sends octets that are no IKE message, such as a keepalive.
+    pub(crate) fn transmit_raw(&mut self, path: Path, bytes: Vec<u8>) {
+        self.out.push_back(Output::Transmit { path, bytes });
+    }
+
+    /// The faults for the next message of this kind.
+    pub(crate) fn changes(&mut self, envelope: &Envelope) -> Vec<Change> {
+        self.faults.next(envelope.exchange, envelope.response)
+    }
+
+    /// Builds a message without protection. `None` if a fault withholds it.
+    pub(crate) fn plain(&mut self, envelope: &Envelope, payloads: &[Payload]) -> Option<Vec<u8>> {
+        let changes = self.changes(envelope);
+        let mut payloads: Vec<_> = payloads.iter().map(Payload::encode).collect();
+        fault::apply_payloads(&changes, &mut payloads);
+        let mut message = RawMessage { header: envelope.header(), payloads, trailing: Vec::new() };
+        message.link();
+        fault::apply_lengths(&changes, &mut message.payloads);
+        fault::apply_header(&changes, &mut message.header);
+        let mut bytes = message.encode();
+        fault::apply_wire(&changes, &mut bytes).then_some(bytes)
+    }
+
+    /// An SPI for a Child SA that no other one of this endpoint has (RFC 4303 §2.1: 256 and up).
+    pub(crate) fn child_spi(&mut self, ike: IkeHandle) -> u32 {
+        loop {
+            let spi = u32::from_be_bytes(self.entropy.array(Label::CHILD_SPI, ike.0));
+            if spi > 255 && self.child_spis.insert(spi) {
+                return spi;
+            }
+        }
+    }
+
+    /// Lets another Child SA have the SPI.
+    pub(crate) fn free_child_spi(&mut self, spi: u32) {
+        self.child_spis.remove(&spi);
+    }
+}

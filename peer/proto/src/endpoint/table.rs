@@ -1,0 +1,510 @@
+//! One endpoint: finds the IKE SA that an input concerns, and lets it handle it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::context::{Context, Envelope};
+use super::cookie::{Claim, CookieJar};
+use super::limits::{ErrorReplies, HalfOpen};
+use crate::config::EndpointConfig;
+use crate::crypto::Provider;
+use crate::event::{CloseReason, DropReason, Event};
+use crate::io::{self, Command, Deadline, IkeHandle, Input, Output, Path};
+use crate::sa;
+use crate::time::Time;
+use crate::v2::sa::{Arrival, IkeSa, Next, State};
+use crate::v2::syntax::{self, Unusable};
+use crate::v2::{initiator, responder};
+use crate::wire::v2::{Message, Notify, Payload};
+use crate::wire::{ExchangeType, Flags, Header, IkeSpi, NotifyType, RawMessage};
+
+/// The control plane of one peer: any number of IKE SAs, as initiator and as responder.
+///
+/// The rule of the run loop: hand in one [`Input`] with [`handle`](Self::handle), then call
+/// [`poll_output`](Self::poll_output) until it gives [`Output::Timeout`]. Only then hand in the
+/// next input, or [`Input::Timeout`] when that time has come.
+#[derive(Debug)]
+pub struct Endpoint {
+    cx: Context,
+    sas: BTreeMap<IkeHandle, IkeSa>,
+    by_spi: BTreeMap<IkeSpi, IkeHandle>,
+    /// Answered IKE_SA_INIT requests, by who sent them (RFC 7296 §2.1).
+    by_request: BTreeMap<(SocketAddr, IkeSpi), IkeHandle>,
+    sources: BTreeMap<IkeHandle, SocketAddr>,
+    timers: BTreeSet<(Time, IkeHandle)>,
+    deadlines: BTreeMap<IkeHandle, Deadline>,
+    half_open: HalfOpen,
+    cookies: CookieJar,
+    error_replies: ErrorReplies,
+    next_handle: u64,
+    shutting_down: bool,
+}
+
+impl Endpoint {
+    /// An endpoint without SAs. All that is random about it follows from `seed`.
+    pub fn new(config: EndpointConfig, seed: [u8; 32], provider: Arc<dyn Provider>) -> Self {
+        Self {
+            cx: Context::new(config, seed, provider),
+            sas: BTreeMap::new(),
+            by_spi: BTreeMap::new(),
+            by_request: BTreeMap::new(),
+            sources: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            deadlines: BTreeMap::new(),
+            half_open: HalfOpen::default(),
+            cookies: CookieJar::default(),
+            error_replies: ErrorReplies::default(),
+            next_handle: 1,
+            shutting_down: false,
+        }
+    }
+
+    /// Takes one input. Drain the outputs before the next one.
+    pub fn handle(&mut self, now: Time, input: Input<'_>) {
+        match input {
+            Input::Ike { path, bytes } => self.datagram(now, path, bytes),
+            Input::Timeout => self.timeout(now),
+            Input::Command(command) => self.command(now, command),
+            Input::DataPlane(report) => self.report(now, report),
+            Input::Activity(activity) => self.activity(now, &activity),
+        }
+    }
+
+    /// What is to be done next; [`Output::Timeout`] when there is nothing left.
+    pub fn poll_output(&mut self) -> Output {
+        if let Some(output) = self.cx.pop() {
+            return output;
+        }
+        let next = self.timers.first().and_then(|(at, handle)| {
+            let deadline = self.deadlines.get(handle)?;
+            Some(Deadline { at: *at, reason: deadline.reason })
+        });
+        Output::Timeout(next)
+    }
+
+    /// How many IKE SAs there are, half-open ones included.
+    pub fn ike_sas(&self) -> usize {
+        self.sas.len()
+    }
+
+    /// The configuration that the endpoint was made with.
+    pub fn config(&self) -> &EndpointConfig {
+        &self.cx.config
+    }
+
+    /// The next timer of one IKE SA in its own time, and whether a request of ours is on its way.
+    ///
+    /// For whoever moves its clock: see [`Command::SkipTime`]. Report the activity of its tunnels
+    /// before a move, or what they carried will look younger than it is.
+    pub fn clock_of(&self, ike: IkeHandle, now: Time) -> Option<SaClock> {
+        let sa = self.sas.get(&ike)?;
+        let own = now + sa.skew;
+        let next = sa.state.deadline().map(|deadline| Deadline {
+            at: Time::from_start(deadline.at.since(own)),
+            reason: deadline.reason,
+        });
+        Some(SaClock { next, waiting: sa.state.is_waiting() })
+    }
+
+    fn datagram(&mut self, now: Time, path: Path, bytes: &[u8]) {
+        let (remote, len) = (path.remote, bytes.len());
+        let header = match Header::decode(bytes) {
+            Ok(header) => header,
+            Err(error) => {
+                let reason = if len < Header::LEN {
+                    DropReason::Runt
+                } else {
+                    DropReason::Malformed { error: error.to_string() }
+                };
+                return self.cx.dropped(remote, len, reason);
+            }
+        };
+        match header.version.major {
+            2 => {}
+            1 => {
+                return self.cx.dropped(
+                    remote,
+                    len,
+                    DropReason::Ikev1 { exchange: header.exchange },
+                );
+            }
+            major => return self.wrong_version(now, path, &header, len, major),
+        }
+        let raw = match RawMessage::decode(bytes) {
+            Ok(raw) if raw.trailing.is_empty() => raw,
+            Ok(raw) => {
+                let error = format!("{} octets follow the message", raw.trailing.len());
+                return self.cx.dropped(remote, len, DropReason::Malformed { error });
+            }
+            Err(error) => {
+                return self.cx.dropped(
+                    remote,
+                    len,
+                    DropReason::Malformed { error: error.to_string() },
+                );
+            }
+        };
+        let arrival = Arrival { path, bytes, raw };
+        let opens = header.exchange == ExchangeType::IKE_SA_INIT && !header.flags.is_response();
+        if opens {
+            self.init_request(now, &arrival);
+        } else {
+            self.for_sa(now, &arrival);
+        }
+    }
+
+    /// A later version is answered with the one that we speak (RFC 7296 §2.5).
+    fn wrong_version(&mut self, now: Time, path: Path, header: &Header, len: usize, major: u8) {
+        if major > 2 && !header.flags.is_response() && self.may_reply(now) {
+            let envelope = Envelope {
+                spi_i: header.spi_i,
+                spi_r: header.spi_r,
+                exchange: header.exchange,
+                from_initiator: !header.flags.is_initiator(),
+                response: true,
+                message_id: header.message_id,
+            };
+            let notify = Notify::new(NotifyType::INVALID_MAJOR_VERSION, Vec::new());
+            if let Some(answer) = self.cx.plain(&envelope, &[Payload::Notify(notify)]) {
+                self.cx.transmit(path, &answer);
+            }
+        }
+        self.cx.dropped(path.remote, len, DropReason::MajorVersion { major });
+    }
+
+    fn may_reply(&mut self, now: Time) -> bool {
+        self.error_replies.allow(now, self.cx.config.limits.error_replies_per_second)
+    }
+
+    fn for_sa(&mut self, now: Time, arrival: &Arrival<'_>) {
+        let header = &arrival.raw.header;
+        // The one that we have chosen is the one that the other side names second.
+        let own = if header.flags.is_initiator() { header.spi_r } else { header.spi_i };
+        let peers = if header.flags.is_initiator() { header.spi_i } else { header.spi_r };
+        let (remote, len) = (arrival.path.remote, arrival.bytes.len());
+        let Some(handle) = self.by_spi.get(&own).copied() else {
+            return self.cx.dropped(remote, len, DropReason::UnknownIkeSpi { spi: own });
+        };
+        let Some(sa) = self.sas.remove(&handle) else { return };
+        let (spi_i, spi_r) = sa.state.spis();
+        let ours_is_initiator = spi_i == own;
+        let known_peer = if ours_is_initiator { spi_r } else { spi_i };
+        let role_fits = ours_is_initiator != header.flags.is_initiator();
+        if !role_fits || !(known_peer.is_zero() || known_peer == peers) {
+            self.cx.dropped(remote, len, DropReason::WrongSpi);
+            self.sas.insert(handle, sa);
+            return;
+        }
+        let own_now = now + sa.skew;
+        let next = sa.state.message(handle, own_now, arrival, &mut self.cx);
+        self.keep(handle, sa.skew, next);
+    }
+
+    fn init_request(&mut self, now: Time, arrival: &Arrival<'_>) {
+        let (remote, len) = (arrival.path.remote, arrival.bytes.len());
+        let header = arrival.raw.header;
+        if header.message_id != 0
+            || !header.spi_r.is_zero()
+            || header.spi_i.is_zero()
+            || !header.flags.contains(Flags::INITIATOR)
+        {
+            let message = "IKE_SA_INIT request with a Message ID, a responder's SPI or wrong flags";
+            self.cx.violation(None, remote, "rfc7296-3.1-responder-spi-zero-first", message);
+            return self.cx.dropped(remote, len, DropReason::WrongSpi);
+        }
+        if self.repeat_init(arrival) {
+            return;
+        }
+        if self.shutting_down {
+            return self.cx.dropped(remote, len, DropReason::ShuttingDown);
+        }
+        let request = match syntax::typed(header, &arrival.raw.payloads) {
+            Ok(request) => request,
+            Err(Unusable::Critical(kind)) => {
+                let request = Message { header, payloads: Vec::new() };
+                let (notify, data) = (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![kind.0]);
+                if self.may_reply(now) {
+                    responder::refuse(
+                        &mut self.cx,
+                        arrival.path,
+                        arrival.bytes,
+                        &request,
+                        notify,
+                        data,
+                    );
+                }
+                return;
+            }
+            Err(Unusable::Syntax(error)) => {
+                let error = error.to_string();
+                return self.cx.dropped(remote, len, DropReason::Malformed { error });
+            }
+        };
+        if !self.is_welcome(now, arrival, &request) {
+            return;
+        }
+        let handle = self.handle_for_new();
+        let Some(state) = responder::init(&mut self.cx, handle, now, arrival, &request) else {
+            self.cx.entropy.forget(handle.0);
+            return;
+        };
+        let state = State::ResponderAuth(Box::new(state));
+        self.by_request.insert((remote, header.spi_i), handle);
+        self.sources.insert(handle, remote);
+        self.half_open.add(remote.ip());
+        self.adopt(handle, state);
+    }
+
+    /// Answers a repetition of a request that was answered before. Says whether it was one.
+    fn repeat_init(&mut self, arrival: &Arrival<'_>) -> bool {
+        let header = arrival.raw.header;
+        let key = (arrival.path.remote, header.spi_i);
+        let Some(ike) = self.by_request.get(&key).copied() else { return false };
+        let Some(sa) = self.sas.get_mut(&ike) else { return false };
+        let (response, attempt) = match &mut sa.state {
+            State::ResponderAuth(state) => match state.repeat_init(arrival.bytes) {
+                Some(response) => (response.to_vec(), 1),
+                None => return false,
+            },
+            State::Established(state) => match state.repeat_init(arrival.bytes) {
+                Some((response, attempt)) => (response.to_vec(), attempt),
+                None => return false,
+            },
+            State::InitiatorInit(_) | State::InitiatorAuth(_) => return false,
+        };
+        self.cx.transmit(arrival.path, &response);
+        let (exchange, message_id) = (header.exchange, header.message_id);
+        self.cx.event(Event::Retransmitted { ike, exchange, message_id, response: true, attempt });
+        true
+    }
+
+    /// Limits and cookies: whether the request may cost us a key exchange (RFC 7296 §2.6).
+    fn is_welcome(&mut self, now: Time, arrival: &Arrival<'_>, request: &Message) -> bool {
+        let Path { remote, .. } = arrival.path;
+        let len = arrival.bytes.len();
+        let limits = self.cx.config.profile.limits;
+        if self.half_open.of(remote.ip()) >= limits.half_open_per_source
+            || self.half_open.total() >= limits.half_open
+        {
+            self.cx.dropped(remote, len, DropReason::HalfOpenLimit);
+            return false;
+        }
+        if self.sas.len() >= self.cx.config.limits.ike_sas {
+            self.cx.dropped(remote, len, DropReason::SaLimit);
+            return false;
+        }
+        if self.half_open.total() < limits.cookie_threshold {
+            return true;
+        }
+        let nonce = request.payloads.iter().find_map(|payload| match payload {
+            Payload::Nonce(nonce) => Some(nonce.0.as_slice()),
+            _ => None,
+        });
+        let Some(nonce) = nonce else {
+            let error = "there is no Nonce payload".to_owned();
+            self.cx.dropped(remote, len, DropReason::Malformed { error });
+            return false;
+        };
+        let claim = Claim { remote, spi_i: request.header.spi_i, nonce };
+        let lifetime = self.cx.config.timers.cookie_secret;
+        if let Some(cookie) = request.notify(NotifyType::COOKIE) {
+            let entropy = &mut self.cx.entropy;
+            if self.cookies.check(now, lifetime, entropy, &claim, &cookie.data) {
+                self.cx.event(Event::CookieAccepted { remote });
+                return true;
+            }
+            self.cx.dropped(remote, len, DropReason::BadCookie);
+        }
+        let cookie = self.cookies.make(now, lifetime, &mut self.cx.entropy, &claim);
+        self.cx.event(Event::CookieDemanded { remote });
+        let kind = NotifyType::COOKIE;
+        responder::refuse(&mut self.cx, arrival.path, arrival.bytes, request, kind, cookie);
+        false
+    }
+
+    fn timeout(&mut self, now: Time) {
+        while let Some((at, handle)) = self.timers.first().copied() {
+            if at > now {
+                return;
+            }
+            let Some(sa) = self.sas.remove(&handle) else {
+                self.timers.remove(&(at, handle));
+                continue;
+            };
+            let next = sa.state.timeout(handle, now + sa.skew, &mut self.cx);
+            self.keep(handle, sa.skew, next);
+        }
+    }
+
+    fn command(&mut self, now: Time, command: Command) {
+        match command {
+            Command::Initiate(connection) => {
+                if self.shutting_down {
+                    return;
+                }
+                let handle = self.handle_for_new();
+                if let Some(state) = initiator::start(&mut self.cx, handle, now, connection) {
+                    self.adopt(handle, State::InitiatorInit(Box::new(state)));
+                }
+            }
+            Command::DeleteIke { ike } => self.delete(now, ike),
+            Command::DeleteChild { ike, spi } => {
+                self.with_established(ike, now, |state, now, cx| {
+                    state.delete_child(ike, now, spi, cx);
+                })
+            }
+            Command::Probe { ike } => {
+                self.with_established(ike, now, |state, now, cx| state.probe(ike, now, cx));
+            }
+            Command::SkipTime { ike, by } => {
+                if let Some(sa) = self.sas.get_mut(&ike) {
+                    sa.skew = sa.skew.saturating_add(by);
+                }
+                self.schedule(ike);
+            }
+            Command::Forget { ike } => self.close(ike, CloseReason::Forgotten),
+            Command::Shutdown => {
+                self.shutting_down = true;
+                let all: Vec<_> = self.sas.keys().copied().collect();
+                for ike in all {
+                    self.delete(now, ike);
+                }
+            }
+        }
+    }
+
+    /// Deletes an IKE SA with an exchange if it is established, without one otherwise.
+    fn delete(&mut self, now: Time, ike: IkeHandle) {
+        match self.sas.get(&ike).map(|sa| &sa.state) {
+            Some(State::Established(_)) => {
+                self.with_established(ike, now, |state, now, cx| state.delete(ike, now, cx));
+            }
+            Some(_) => self.close(ike, CloseReason::DeletedByUs),
+            None => {}
+        }
+    }
+
+    fn activity(&mut self, now: Time, activity: &io::Activity) {
+        let ike = IkeHandle(activity.tunnel.0);
+        let Some(sa) = self.sas.get_mut(&ike) else { return };
+        let skew = sa.skew;
+        if let State::Established(state) = &mut sa.state {
+            state.activity(ike, now + skew, skew, activity, &mut self.cx);
+        }
+        self.schedule(ike);
+    }
+
+    fn report(&mut self, now: Time, report: sa::Report) {
+        match report {
+            sa::Report::AuthenticatedFromNewSource { tunnel, source, .. } => {
+                if let sa::Encap::Udp { src, .. } = source {
+                    let ike = IkeHandle(tunnel.0);
+                    self.with_established(ike, now, |state, _, cx| state.moved(ike, src, cx));
+                }
+            }
+            sa::Report::SequenceExhausted { tunnel, spi } => {
+                let ike = IkeHandle(tunnel.0);
+                self.with_established(ike, now, |state, now, cx| {
+                    state.expire_outbound(ike, now, spi, CloseReason::SequenceExhausted, cx);
+                });
+            }
+            sa::Report::Dropped { spi, reason, .. } => {
+                self.cx.event(Event::TrafficDropped { spi, reason: reason.to_string() });
+            }
+            sa::Report::UnknownSpi { spi, source } => {
+                let reason = format!("no SA has this SPI; it came from {}", source.src_ip());
+                self.cx.event(Event::TrafficDropped { spi, reason });
+            }
+            // Rekeying is not there yet; what remains is the end of the lifetime.
+            sa::Report::CounterThreshold { .. } => {}
+        }
+    }
+
+    fn with_established(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        act: impl FnOnce(&mut crate::v2::established::Established, Time, &mut Context),
+    ) {
+        if let Some(sa) = self.sas.get_mut(&ike)
+            && let State::Established(state) = &mut sa.state
+        {
+            act(state, now + sa.skew, &mut self.cx);
+        }
+        self.schedule(ike);
+    }
+
+    fn handle_for_new(&mut self) -> IkeHandle {
+        let handle = IkeHandle(self.next_handle);
+        self.next_handle = self.next_handle.wrapping_add(1);
+        handle
+    }
+
+    fn adopt(&mut self, handle: IkeHandle, state: State) {
+        self.by_spi.insert(state.own_spi(), handle);
+        self.sas.insert(handle, IkeSa { skew: Duration::ZERO, state });
+        self.schedule(handle);
+    }
+
+    /// Puts an SA back after it has handled something, or clears up behind it.
+    fn keep(&mut self, handle: IkeHandle, skew: Duration, next: Next) {
+        match next {
+            Next::State(state) => {
+                if !state.is_half_open_responder() {
+                    self.no_longer_half_open(handle);
+                }
+                self.sas.insert(handle, IkeSa { skew, state });
+                self.schedule(handle);
+            }
+            Next::Closed(state, reason) => self.clear_up(handle, state, reason),
+        }
+    }
+
+    fn close(&mut self, handle: IkeHandle, reason: CloseReason) {
+        if let Some(sa) = self.sas.remove(&handle) {
+            self.clear_up(handle, sa.state, reason);
+        }
+    }
+
+    fn clear_up(&mut self, handle: IkeHandle, state: State, reason: CloseReason) {
+        self.no_longer_half_open(handle);
+        self.by_spi.remove(&state.own_spi());
+        self.by_request.retain(|_, of| *of != handle);
+        if let Some(deadline) = self.deadlines.remove(&handle) {
+            self.timers.remove(&(deadline.at, handle));
+        }
+        self.cx.entropy.forget(handle.0);
+        state.close(handle, reason, &mut self.cx);
+    }
+
+    fn no_longer_half_open(&mut self, handle: IkeHandle) {
+        if let Some(source) = self.sources.remove(&handle) {
+            self.half_open.remove(source.ip());
+        }
+    }
+
+    /// Brings the table of timers up to date for one SA.
+    fn schedule(&mut self, handle: IkeHandle) {
+        if let Some(before) = self.deadlines.remove(&handle) {
+            self.timers.remove(&(before.at, handle));
+        }
+        let Some(sa) = self.sas.get(&handle) else { return };
+        if let Some(deadline) = sa.state.deadline() {
+            let at = deadline.at - sa.skew;
+            self.timers.insert((at, handle));
+            self.deadlines.insert(handle, Deadline { at, reason: deadline.reason });
+        }
+    }
+}
+
+/// The clock of one IKE SA, for whoever moves it.
+#[derive(Clone, Copy, Debug)]
+pub struct SaClock {
+    /// How long until its next timer fires, and which one it is.
+    pub next: Option<Deadline>,
+    /// Whether a request of ours waits for its answer.
+    pub waiting: bool,
+}

@@ -1,0 +1,463 @@
+//! All that anyone outside the core gets to know: events, reasons for drops, and logged keys.
+//!
+//! The terminal, the JSON stream of `serve`, verdicts and reports are functions of these. Nothing
+//! is dropped silently: a datagram that leads to nothing gives [`Event::PacketDropped`].
+
+use core::net::{IpAddr, SocketAddr};
+
+use serde::{Deserialize, Serialize};
+
+use crate::crypto::SecretBytes;
+use crate::crypto::suite::{ChildSuite, IkeSuite};
+use crate::io::{IkeHandle, Path};
+use crate::policy::Refusal;
+use crate::wire::v2::{Id, TrafficSelector};
+use crate::wire::{ExchangeType, IkeSpi, NotifyType};
+
+/// Something that happened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// An IKE SA has begun: as initiator with the request sent, as responder with it answered.
+    IkeHalfOpen {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// The connection's name, on the initiator.
+        connection: Option<String>,
+        /// Which end this is.
+        role: Role,
+        /// The path.
+        path: Path,
+        /// The initiator's SPI.
+        spi_i: IkeSpi,
+    },
+    /// A cookie was demanded of a peer (RFC 7296 §2.6).
+    CookieDemanded {
+        /// The peer.
+        remote: SocketAddr,
+    },
+    /// A cookie came back and was right.
+    CookieAccepted {
+        /// The peer.
+        remote: SocketAddr,
+    },
+    /// The peer demands a cookie, or another group, before it goes on: the request is sent anew.
+    InitRepeated {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// COOKIE or INVALID_KE_PAYLOAD.
+        because: NotifyType,
+    },
+    /// The KE payload is of another group than the one chosen: INVALID_KE_PAYLOAD was sent.
+    GroupRefused {
+        /// The peer.
+        remote: SocketAddr,
+        /// The number of the group that came.
+        offered: u16,
+        /// The number of the group that was asked for.
+        wanted: u16,
+    },
+    /// An offer was refused, and by which rules.
+    ProposalRefused {
+        /// The IKE SA, if there is one already.
+        ike: Option<IkeHandle>,
+        /// The peer.
+        remote: SocketAddr,
+        /// What was offered.
+        what: Offer,
+        /// The rules that refused it, proposal by proposal.
+        refusal: Refusal,
+        /// The answer given.
+        answer: NotifyType,
+    },
+    /// An identity was refused before its secret was looked at, or it is not known.
+    IdentityRefused {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// The identity.
+        id: String,
+        /// The rule.
+        rule: String,
+        /// What it says, and what to change.
+        says: String,
+    },
+    /// The identity is known, but AUTH does not fit its secret.
+    AuthenticationFailed {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// The identity.
+        id: String,
+    },
+    /// An IKE SA is up.
+    IkeEstablished(Box<IkeEstablished>),
+    /// A Child SA is up.
+    ChildEstablished(Box<ChildEstablished>),
+    /// A Child SA was refused; the IKE SA stays.
+    ChildRefused {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// Who refused.
+        by: Side,
+        /// The notification that said so.
+        notify: NotifyType,
+        /// The selectors that were asked for, or the rule that refused.
+        detail: String,
+    },
+    /// The peer answered a request with an error.
+    PeerRefused {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// The exchange.
+        exchange: ExchangeType,
+        /// The error.
+        notify: NotifyType,
+    },
+    /// The peer says that this is its only IKE SA with us (RFC 7296 §2.4).
+    InitialContact {
+        /// The IKE SA.
+        ike: IkeHandle,
+    },
+    /// The peer's address or port has changed (RFC 7296 §2.23).
+    PeerMoved {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// From here.
+        from: SocketAddr,
+        /// To here.
+        to: SocketAddr,
+    },
+    /// A request was sent again, or an answer on a repeated request.
+    Retransmitted {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// The exchange.
+        exchange: ExchangeType,
+        /// The Message ID.
+        message_id: u32,
+        /// Whether it is an answer.
+        response: bool,
+        /// Which repetition this is, from 1.
+        attempt: u32,
+    },
+    /// The peer is asked for a sign of life.
+    ProbeSent {
+        /// The IKE SA.
+        ike: IkeHandle,
+    },
+    /// The peer has answered it.
+    ProbeAnswered {
+        /// The IKE SA.
+        ike: IkeHandle,
+    },
+    /// A NAT keepalive came in.
+    KeepaliveReceived {
+        /// From where.
+        remote: SocketAddr,
+    },
+    /// A Child SA has ended.
+    ChildClosed {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// The own inbound SPI.
+        spi_in: u32,
+        /// The peer's inbound SPI.
+        spi_out: u32,
+        /// Why.
+        reason: CloseReason,
+    },
+    /// An IKE SA has ended, and its Child SAs with it.
+    #[serde(rename = "closed")]
+    IkeClosed {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// The initiator's SPI.
+        spi_i: IkeSpi,
+        /// The responder's SPI, zero if it never got one.
+        spi_r: IkeSpi,
+        /// Why.
+        reason: CloseReason,
+        /// Whether it was established before.
+        established: bool,
+    },
+    /// The peer broke a requirement that made a message unusable.
+    PeerViolation {
+        /// The IKE SA, if one is concerned.
+        ike: Option<IkeHandle>,
+        /// The peer.
+        remote: SocketAddr,
+        /// The id of the requirement.
+        requirement: String,
+        /// What was wrong, with the octet where that is known.
+        message: String,
+    },
+    /// A datagram led to nothing.
+    PacketDropped {
+        /// From where.
+        remote: SocketAddr,
+        /// Its length in octets.
+        len: usize,
+        /// Why.
+        reason: DropReason,
+    },
+    /// ESP packets or inner packets led to nothing.
+    TrafficDropped {
+        /// The SPI, or 0 where none is known.
+        spi: u32,
+        /// Why, in the data plane's words.
+        reason: String,
+    },
+}
+
+/// The facts of an IKE SA that is up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct IkeEstablished {
+    /// The IKE SA.
+    pub ike: IkeHandle,
+    /// The connection's name, on the initiator.
+    pub connection: Option<String>,
+    /// Which end this is.
+    pub role: Role,
+    /// The path.
+    pub path: Path,
+    /// The initiator's SPI.
+    pub spi_i: IkeSpi,
+    /// The responder's SPI.
+    pub spi_r: IkeSpi,
+    /// The own identity.
+    pub local_id: Id,
+    /// The peer's identity.
+    pub remote_id: Id,
+    /// The algorithms.
+    pub suite: IkeSuite,
+    /// What was found about NAT.
+    pub nat: NatStatus,
+}
+
+/// The facts of a Child SA that is up.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChildEstablished {
+    /// The IKE SA.
+    pub ike: IkeHandle,
+    /// The tunnel in the data plane.
+    pub tunnel: u64,
+    /// The own inbound SPI.
+    pub spi_in: u32,
+    /// The peer's inbound SPI.
+    pub spi_out: u32,
+    /// The algorithms.
+    pub suite: ChildSuite,
+    /// The own side's selectors.
+    pub ts_local: Vec<TrafficSelector>,
+    /// The peer's side's selectors.
+    pub ts_remote: Vec<TrafficSelector>,
+    /// Whether ESP goes inside UDP.
+    pub udp_encapsulated: bool,
+    /// Whether the responder gave less than was asked for.
+    pub narrowed: bool,
+}
+
+/// Which end of an IKE SA this endpoint is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Role {
+    /// The original initiator.
+    Initiator,
+    /// The original responder.
+    Responder,
+}
+
+/// Us or them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// This endpoint.
+    Local,
+    /// The other one.
+    Peer,
+}
+
+/// What an offer is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Offer {
+    /// An IKE SA.
+    Ike,
+    /// A Child SA.
+    Child,
+}
+
+/// What NAT detection found (RFC 7296 §2.23).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NatStatus {
+    /// Both NAT_DETECTION notifications came.
+    pub supported: bool,
+    /// This end is behind a NAT.
+    pub local: bool,
+    /// The peer is behind a NAT.
+    pub peer: bool,
+}
+
+impl NatStatus {
+    /// Whether there is a NAT at either end, so that ESP has to go inside UDP.
+    pub fn found(self) -> bool {
+        self.local || self.peer
+    }
+}
+
+/// Why an SA has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CloseReason {
+    /// The peer deleted it.
+    DeletedByPeer,
+    /// This endpoint deleted it.
+    DeletedByUs,
+    /// The peer does not answer any more.
+    DeadPeer,
+    /// A half-open SA was not completed in time.
+    HalfOpenTimeout,
+    /// Authentication failed, on either side.
+    AuthenticationFailed,
+    /// The peer refused.
+    Refused,
+    /// A message broke the protocol beyond repair.
+    ProtocolError,
+    /// It has lived its time.
+    Expired,
+    /// Its sequence numbers are used up (RFC 4303 §3.3.3).
+    SequenceExhausted,
+    /// It was forgotten on purpose.
+    Forgotten,
+}
+
+/// Why a datagram led to nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum DropReason {
+    /// It is too short for what it must be.
+    Runt,
+    /// It is no well-formed message.
+    Malformed {
+        /// What is wrong, with the octet.
+        error: String,
+    },
+    /// IKEv1, which this endpoint does not speak.
+    Ikev1 {
+        /// Its exchange type.
+        exchange: ExchangeType,
+    },
+    /// A later major version (RFC 7296 §2.5).
+    MajorVersion {
+        /// The version.
+        major: u8,
+    },
+    /// No IKE SA has this SPI.
+    UnknownIkeSpi {
+        /// The own SPI that the message names.
+        spi: IkeSpi,
+    },
+    /// The SPIs or flags do not fit the SA.
+    WrongSpi,
+    /// Its checksum is wrong.
+    BadIcv,
+    /// It is not encrypted where it must be.
+    NotEncrypted,
+    /// The exchange is not expected in this state.
+    UnexpectedExchange {
+        /// The exchange.
+        exchange: ExchangeType,
+    },
+    /// Its Message ID is outside the window.
+    MessageId {
+        /// What came.
+        got: u32,
+        /// What was expected.
+        expected: u32,
+    },
+    /// An answer to nothing that was asked.
+    UnexpectedResponse,
+    /// An answer that cannot be used; the request is still open.
+    UselessResponse {
+        /// Why.
+        why: String,
+    },
+    /// A cookie that is wrong or too old.
+    BadCookie,
+    /// Too many half-open SAs.
+    HalfOpenLimit,
+    /// Too many SAs.
+    SaLimit,
+    /// The answer would be larger than allowed towards an unproven address.
+    Amplification,
+    /// Too many error replies in this second.
+    ErrorRateLimit,
+    /// The profile answers this with silence.
+    Silent,
+    /// The endpoint is shutting down.
+    ShuttingDown,
+    /// A protocol that nothing here speaks.
+    Protocol {
+        /// Its number.
+        protocol: u8,
+    },
+}
+
+/// Keys of an SA, for decrypting captures and for the auditor. Put out only on request.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "keys", rename_all = "kebab-case")]
+pub enum KeyLogEntry {
+    /// The keys of an IKE SA (RFC 7296 §2.14).
+    Ike(Box<IkeKeyLog>),
+    /// What AUTH payloads of this IKE SA are made with: prf(secret, "Key Pad for IKEv2").
+    Psk {
+        /// The initiator's SPI.
+        spi_i: IkeSpi,
+        /// The responder's SPI.
+        spi_r: IkeSpi,
+        /// The padded secret (RFC 7296 §2.15).
+        #[serde(with = "crate::secret_hex")]
+        padded: SecretBytes,
+    },
+    /// The keys of one direction of a Child SA.
+    Child(Box<ChildKeyLog>),
+}
+
+/// The keys of an IKE SA.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names of RFC 7296 §2.14 say it all")]
+pub struct IkeKeyLog {
+    pub spi_i: IkeSpi,
+    pub spi_r: IkeSpi,
+    pub suite: IkeSuite,
+    #[serde(with = "crate::secret_hex")]
+    pub sk_ai: SecretBytes,
+    #[serde(with = "crate::secret_hex")]
+    pub sk_ar: SecretBytes,
+    #[serde(with = "crate::secret_hex")]
+    pub sk_ei: SecretBytes,
+    #[serde(with = "crate::secret_hex")]
+    pub sk_er: SecretBytes,
+    #[serde(with = "crate::secret_hex")]
+    pub sk_pi: SecretBytes,
+    #[serde(with = "crate::secret_hex")]
+    pub sk_pr: SecretBytes,
+}
+
+/// The keys of one direction of a Child SA.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ChildKeyLog {
+    /// The SPI in the packets.
+    pub spi: u32,
+    /// Who sends them.
+    pub source: IpAddr,
+    /// Who receives them.
+    pub destination: IpAddr,
+    /// The algorithms.
+    pub suite: ChildSuite,
+    /// The encryption key, with the salt of an AEAD behind it.
+    #[serde(with = "crate::secret_hex")]
+    pub encryption: SecretBytes,
+    /// The integrity key.
+    #[serde(with = "crate::secret_hex")]
+    pub integrity: SecretBytes,
+}

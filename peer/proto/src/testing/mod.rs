@@ -1,0 +1,9 @@
+//! Two edges back to back under a virtual clock, for the tests of this and other packages.
+
+#![expect(clippy::expect_used, reason = "a test that is set up wrongly has to end")]
+
+mod pair;
+mod setup;
+
+pub use pair::{Flight, Node, Pair, Side};
+pub use setup::{connection, credential, endpoint_config, open_profile};

@@ -1,0 +1,210 @@
+//! An initiator and a responder, and a wire between them that takes no time.
+
+use std::collections::VecDeque;
+
+use core::time::Duration;
+
+use super::setup::{INITIATOR, RESPONDER};
+use crate::config::EndpointConfig;
+use crate::crypto::{Provider, RustCrypto};
+use crate::edge::{Edge, EdgeInput, EdgeOutput};
+use crate::event::{Event, KeyLogEntry};
+use crate::forward::ForwardConfig;
+use crate::io::{Command, Deadline, Path};
+use crate::sa::TunnelId;
+use crate::time::Time;
+use std::sync::Arc;
+
+/// One of the two.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Who starts.
+    Initiator,
+    /// Who answers.
+    Responder,
+}
+
+impl Side {
+    fn other(self) -> Self {
+        match self {
+            Self::Initiator => Self::Responder,
+            Self::Responder => Self::Initiator,
+        }
+    }
+}
+
+/// What is on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Flight {
+    /// A UDP datagram, as the sender sees its path.
+    Udp(Path, Vec<u8>),
+    /// A packet of a protocol of its own.
+    Raw(u8, Vec<u8>),
+}
+
+/// Two edges and a virtual clock.
+#[derive(Debug)]
+pub struct Pair {
+    /// Who starts.
+    pub initiator: Node,
+    /// Who answers.
+    pub responder: Node,
+    /// What time it is for both.
+    pub now: Time,
+    wire: VecDeque<(Side, Flight)>,
+    /// All that was ever sent, in order.
+    pub sent: Vec<(Side, Flight)>,
+}
+
+/// An edge, and what has come out of it.
+#[derive(Debug)]
+pub struct Node {
+    /// The edge.
+    pub edge: Edge,
+    /// Its events so far.
+    pub events: Vec<Event>,
+    /// The keys it has logged.
+    pub keys: Vec<KeyLogEntry>,
+    /// The packets for its inner hosts.
+    pub inner: Vec<(TunnelId, Vec<u8>)>,
+    deadline: Option<Deadline>,
+}
+
+impl Node {
+    fn new(config: EndpointConfig, seed: u8, provider: Arc<dyn Provider>) -> Self {
+        let edge = Edge::new(config, ForwardConfig::default(), [seed; 32], provider);
+        Self { edge, events: Vec::new(), keys: Vec::new(), inner: Vec::new(), deadline: None }
+    }
+
+    /// The first event that `pick` takes something from.
+    pub fn find<T>(&self, pick: impl FnMut(&Event) -> Option<T>) -> Option<T> {
+        self.events.iter().find_map(pick)
+    }
+}
+
+impl Pair {
+    /// Two edges with their configurations, on the pure Rust provider.
+    pub fn new(initiator: EndpointConfig, responder: EndpointConfig) -> Self {
+        Self::with_provider(initiator, responder, Arc::new(RustCrypto))
+    }
+
+    /// Two edges with their configurations.
+    pub fn with_provider(
+        initiator: EndpointConfig,
+        responder: EndpointConfig,
+        provider: Arc<dyn Provider>,
+    ) -> Self {
+        Self {
+            initiator: Node::new(initiator, 1, Arc::clone(&provider)),
+            responder: Node::new(responder, 2, provider),
+            now: Time::ZERO,
+            wire: VecDeque::new(),
+            sent: Vec::new(),
+        }
+    }
+
+    /// One of the two.
+    pub fn node(&mut self, side: Side) -> &mut Node {
+        match side {
+            Side::Initiator => &mut self.initiator,
+            Side::Responder => &mut self.responder,
+        }
+    }
+
+    /// Hands in one input and takes what comes of it.
+    pub fn handle(&mut self, side: Side, input: EdgeInput<'_>) {
+        let now = self.now;
+        let node = self.node(side);
+        node.edge.handle(now, input);
+        let mut sent = Vec::new();
+        loop {
+            match node.edge.poll_output() {
+                EdgeOutput::Udp { path, payload } => sent.push(Flight::Udp(path, payload)),
+                EdgeOutput::Raw { protocol, payload, .. } => {
+                    sent.push(Flight::Raw(protocol, payload));
+                }
+                EdgeOutput::Inner { tunnel, packet } => node.inner.push((tunnel, packet)),
+                EdgeOutput::Event(event) => node.events.push(event),
+                EdgeOutput::Keys(keys) => node.keys.push(keys),
+                EdgeOutput::Observation { .. } => {}
+                EdgeOutput::Timeout(deadline) => {
+                    node.deadline = deadline;
+                    break;
+                }
+            }
+        }
+        for flight in sent {
+            self.sent.push((side, flight.clone()));
+            self.wire.push_back((side, flight));
+        }
+    }
+
+    /// Gives a command to one of the two and delivers whatever follows.
+    pub fn command(&mut self, side: Side, command: Command) {
+        self.handle(side, EdgeInput::Command(command));
+        self.deliver();
+    }
+
+    /// Delivers what is on the wire, and what that leads to, until the wire is empty.
+    pub fn deliver(&mut self) {
+        while let Some((from, flight)) = self.wire.pop_front() {
+            self.arrive(from, &flight);
+        }
+    }
+
+    /// Takes what is on the wire without delivering it.
+    pub fn intercept(&mut self) -> Vec<(Side, Flight)> {
+        self.wire.drain(..).collect()
+    }
+
+    /// Delivers one datagram of `from` to the other side.
+    pub fn arrive(&mut self, from: Side, flight: &Flight) {
+        let to = from.other();
+        match flight {
+            Flight::Udp(path, payload) => {
+                let path = Path { channel: path.channel, local: path.remote, remote: path.local };
+                self.handle(to, EdgeInput::Udp { path, payload });
+            }
+            Flight::Raw(protocol, payload) => {
+                let (local, remote) = match to {
+                    Side::Initiator => (INITIATOR, RESPONDER),
+                    Side::Responder => (RESPONDER, INITIATOR),
+                };
+                self.handle(to, EdgeInput::Raw { protocol: *protocol, local, remote, payload });
+            }
+        }
+    }
+
+    /// Lets time pass, timer by timer, delivering all that is sent on the way.
+    pub fn advance(&mut self, by: Duration) {
+        self.advance_with(by, Self::deliver);
+    }
+
+    /// Lets time pass while nothing arrives anywhere.
+    pub fn advance_in_silence(&mut self, by: Duration) {
+        self.advance_with(by, |pair| {
+            pair.intercept();
+        });
+    }
+
+    fn advance_with(&mut self, by: Duration, mut after: impl FnMut(&mut Self)) {
+        let end = self.now + by;
+        loop {
+            let due = |node: &Node| node.deadline.map(|deadline| deadline.at);
+            let next =
+                [(due(&self.initiator), Side::Initiator), (due(&self.responder), Side::Responder)]
+                    .into_iter()
+                    .filter_map(|(at, side)| at.map(|at| (at, side)))
+                    .min_by_key(|(at, _)| *at);
+            match next {
+                Some((at, side)) if at <= end => {
+                    self.now = self.now.max(at);
+                    self.handle(side, EdgeInput::Timeout);
+                    after(self);
+                }
+                _ => break,
+            }
+        }
+        self.now = end;
+    }
+}

@@ -1,0 +1,242 @@
+//! Child SAs as negotiated in IKE_AUTH: the answer to an offer, and the way into the data plane
+//! (RFC 7296 §1.2, §2.9, §2.17).
+
+use core::net::SocketAddr;
+
+use super::channel::SecureChannel;
+use super::syntax;
+use crate::crypto::keys::child_keymat;
+use crate::crypto::suite::ChildSuite;
+use crate::crypto::{Secret, SecretBytes};
+use crate::endpoint::context::Context;
+use crate::entropy::Label;
+use crate::event::{ChildEstablished, ChildKeyLog, Event, KeyLogEntry, Offer, Role, Side};
+use crate::io::{Channel, IkeHandle, Path};
+use crate::policy::{ChildContext, ChildSelection};
+use crate::sa::{
+    self, Encap, InboundParams, InboundSa, OutboundParams, OutboundSa, ReplayWindow, SelectorRange,
+    Selectors, TunnelId,
+};
+use crate::time::Time;
+use crate::wire::NotifyType;
+use crate::wire::v2::{Message, Notify, Payload, Proposal, Sa, TrafficSelector, Ts};
+
+/// Packets that may come late (RFC 4303 §3.4.3: 64 is the default, more is better at speed).
+const REPLAY_WINDOW: u32 = 1024;
+
+/// A Child SA of an established IKE SA.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) spi_in: u32,
+    pub(crate) spi_out: u32,
+    pub(crate) expires: Time,
+}
+
+/// What a peer asks for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChildRequest<'a> {
+    pub(crate) ike: IkeHandle,
+    pub(crate) remote: SocketAddr,
+    pub(crate) proposals: &'a [Proposal],
+    pub(crate) ts_i: &'a Ts,
+    pub(crate) ts_r: &'a Ts,
+    /// Whether there is a NAT between the ends.
+    pub(crate) nat: bool,
+}
+
+/// What it gets: everything that both ends need to know to install it.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub(crate) suite: ChildSuite,
+    /// The proposal that was chosen, with the SPI of whoever answers.
+    pub(crate) chosen: Proposal,
+    pub(crate) ts_i: Vec<TrafficSelector>,
+    pub(crate) ts_r: Vec<TrafficSelector>,
+    pub(crate) narrowed: bool,
+    /// The SPI that this end receives on.
+    pub(crate) spi_in: u32,
+    /// The SPI that the peer receives on.
+    pub(crate) spi_out: u32,
+}
+
+impl Accepted {
+    /// The payloads of the answer.
+    pub(crate) fn payloads(&self) -> [Payload; 3] {
+        [
+            Payload::Sa(Sa { proposals: vec![self.chosen.clone()] }),
+            Payload::TsI(Ts::new(self.ts_i.clone())),
+            Payload::TsR(Ts::new(self.ts_r.clone())),
+        ]
+    }
+}
+
+/// Both nonces of the exchange that makes a Child SA.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Nonces<'a> {
+    pub(crate) ni: &'a [u8],
+    pub(crate) nr: &'a [u8],
+}
+
+/// The responder's answer to an offer: a Child SA, or the notification that refuses it.
+pub(crate) fn accept(cx: &mut Context, request: &ChildRequest<'_>) -> Result<Accepted, Notify> {
+    let ChildRequest { ike, remote, .. } = *request;
+    let profile = &cx.config.profile;
+    let context = ChildContext { ke_group: None, is_first: true, nat: request.nat };
+    let (suite, mut chosen, spi_out) = match profile.select_child(request.proposals, &context) {
+        ChildSelection::Accept { proposal, suite, chosen } => {
+            let offered = request.proposals.iter().find(|offer| offer.number == proposal);
+            let Some(spi) = offered.and_then(spi_of) else {
+                let why = "the SPI of the proposal does not have four octets".to_owned();
+                return Err(refused(cx, ike, NotifyType::INVALID_SYNTAX, why));
+            };
+            (suite, chosen, spi)
+        }
+        ChildSelection::WrongGroup { want, .. } => {
+            let data = want.iana().to_be_bytes().to_vec();
+            return Err(Notify::new(NotifyType::INVALID_KE_PAYLOAD, data));
+        }
+        ChildSelection::Refuse(refusal) => {
+            let answer = NotifyType::NO_PROPOSAL_CHOSEN;
+            let detail = refusal.to_string();
+            let (ike, what) = (Some(ike), Offer::Child);
+            cx.event(Event::ProposalRefused { ike, remote, what, refusal, answer });
+            return Err(refused(cx, request.ike, answer, detail));
+        }
+    };
+    let narrowed = match profile.narrow(request.ts_i, request.ts_r) {
+        Ok(narrowed) => narrowed,
+        Err(why) => {
+            return Err(refused(cx, ike, NotifyType::TS_UNACCEPTABLE, why.to_string()));
+        }
+    };
+    let spi_in = cx.child_spi(ike);
+    chosen.spi = spi_in.to_be_bytes().to_vec();
+    let (ts_i, ts_r) = narrowed;
+    let narrowed = ts_i != *request.ts_i || ts_r != *request.ts_r;
+    let (ts_i, ts_r) = (ts_i.selectors, ts_r.selectors);
+    Ok(Accepted { suite, chosen, ts_i, ts_r, narrowed, spi_in, spi_out })
+}
+
+/// The SPI of a proposal for a Child SA.
+pub(crate) fn spi_of(proposal: &Proposal) -> Option<u32> {
+    <[u8; 4]>::try_from(proposal.spi.as_slice()).ok().map(u32::from_be_bytes)
+}
+
+fn refused(cx: &mut Context, ike: IkeHandle, notify: NotifyType, detail: String) -> Notify {
+    cx.event(Event::ChildRefused { ike, by: Side::Local, notify, detail });
+    Notify::new(notify, Vec::new())
+}
+
+/// Derives the keys and hands both directions to the data plane. `None` if the suite has no keys,
+/// which no selection gives.
+pub(crate) fn install(
+    cx: &mut Context,
+    ike: IkeHandle,
+    now: Time,
+    channel: &SecureChannel,
+    accepted: &Accepted,
+    nonces: Nonces<'_>,
+    encap: Encap,
+) -> Option<Child> {
+    let Accepted { suite, spi_in, spi_out, .. } = *accepted;
+    let keys = child_keymat(
+        &*cx.provider,
+        channel.suite.prf,
+        &channel.sk_d,
+        None,
+        nonces.ni,
+        nonces.nr,
+        suite,
+    )
+    .ok()?;
+    let (ours, theirs, local, remote) = match channel.role {
+        Role::Initiator => (keys.initiator, keys.responder, &accepted.ts_i, &accepted.ts_r),
+        Role::Responder => (keys.responder, keys.initiator, &accepted.ts_r, &accepted.ts_i),
+    };
+    let (here, there) = (encap.src_ip(), encap.dst_ip());
+    for (spi, source, destination, keys) in
+        [(spi_out, here, there, &ours), (spi_in, there, here, &theirs)]
+    {
+        let encryption =
+            SecretBytes::new([keys.encr.expose().as_slice(), keys.salt.expose()].concat());
+        let integrity = keys.integ.clone();
+        cx.keys(|| {
+            let log = ChildKeyLog { spi, source, destination, suite, encryption, integrity };
+            KeyLogEntry::Child(Box::new(log))
+        });
+    }
+
+    let tunnel = tunnel_of(ike);
+    let selectors = Selectors { local: ranges(local), remote: ranges(remote) };
+    let limits = sa::Limits::default();
+    let inbound = InboundParams {
+        spi: spi_in,
+        suite,
+        keys: theirs,
+        replay: ReplayWindow::new(REPLAY_WINDOW).unwrap_or_else(|_| ReplayWindow::off()),
+        selectors: selectors.clone(),
+        limits,
+    };
+    let iv_key = Secret::new(cx.entropy.array(Label::ESP_IV_KEY, ike.0));
+    let outbound =
+        OutboundParams { spi: spi_out, suite, keys: ours, iv_key, encap, selectors, limits };
+    let inbound = InboundSa::new(&*cx.provider, inbound).ok()?;
+    let outbound = OutboundSa::new(&*cx.provider, outbound).ok()?;
+    cx.data_plane(sa::Command::InstallInbound { tunnel, sa: Box::new(inbound) });
+    cx.data_plane(sa::Command::InstallOutbound { tunnel, sa: Box::new(outbound) });
+    cx.data_plane(sa::Command::SwitchOutbound { tunnel, spi: spi_out, replaces: None });
+    cx.event(Event::ChildEstablished(Box::new(ChildEstablished {
+        ike,
+        tunnel: tunnel.0,
+        spi_in,
+        spi_out,
+        suite,
+        ts_local: local.clone(),
+        ts_remote: remote.clone(),
+        udp_encapsulated: encap.is_udp(),
+        narrowed: accepted.narrowed,
+    })));
+    let expires = now + core::time::Duration::from_secs(cx.config.profile.timers.child_life);
+    Some(Child { spi_in, spi_out, expires })
+}
+
+fn ranges(selectors: &[TrafficSelector]) -> Vec<SelectorRange> {
+    selectors
+        .iter()
+        .map(|ts| SelectorRange {
+            protocol: ts.ip_protocol,
+            start: ts.start,
+            end: ts.end,
+            start_port: ts.start_port,
+            end_port: ts.end_port,
+        })
+        .collect()
+}
+
+/// The tunnel of an IKE SA: all its Child SAs, and an inner network of its own.
+pub(crate) fn tunnel_of(ike: IkeHandle) -> TunnelId {
+    TunnelId(ike.0)
+}
+
+/// How ESP travels: inside UDP if there is a NAT, else as protocol 50, whatever port IKE is on
+/// (RFC 7296 §2.23).
+pub(crate) fn encap(path: Path, nat_found: bool) -> Encap {
+    if nat_found && path.channel == Channel::Nat {
+        Encap::Udp { src: path.local, dst: path.remote }
+    } else {
+        Encap::Raw { src: path.local.ip(), dst: path.remote.ip() }
+    }
+}
+
+/// The selectors of both sides in a message that asks for or grants a Child SA.
+pub(crate) fn selectors_of(message: &Message) -> Result<(&Ts, &Ts), String> {
+    let ts_i = syntax::exactly_one(message, "TSi", |payload| match payload {
+        Payload::TsI(ts) => Some(ts),
+        _ => None,
+    })?;
+    let ts_r = syntax::exactly_one(message, "TSr", |payload| match payload {
+        Payload::TsR(ts) => Some(ts),
+        _ => None,
+    })?;
+    Ok((ts_i, ts_r))
+}

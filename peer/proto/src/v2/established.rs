@@ -1,0 +1,545 @@
+//! An IKE SA that both ends have authenticated: INFORMATIONAL exchanges, liveness, keepalives,
+//! lifetimes, and the Child SAs (RFC 7296 §1.4, §2.2 to §2.4).
+
+use std::collections::VecDeque;
+
+use core::time::Duration;
+
+use super::channel::{ReadError, SecureChannel};
+use super::child::{Child, tunnel_of};
+use super::initiator::repeat;
+use super::sa::{Arrival, Next, State};
+use super::syntax::{self, Unusable};
+use super::window::{Answered, Due, Pending, Schedule};
+use crate::config::EndpointConfig;
+use crate::datagram::KEEPALIVE;
+use crate::endpoint::context::Context;
+use crate::event::{CloseReason, DropReason, Event, NatStatus, Role};
+use crate::io::{self, Deadline, IkeHandle, Path, TimerReason};
+use crate::policy::{Dpd, ProbeMode};
+use crate::sa;
+use crate::time::Time;
+use crate::wire::v2::{Delete, Message, Notify, Payload};
+use crate::wire::{ExchangeType, IkeSpi, NotifyType, ProtocolId};
+
+/// How many requests of our own may wait for the one on its way.
+const MAX_TASKS: usize = 64;
+
+/// An established IKE SA.
+#[derive(Debug)]
+pub(crate) struct Established {
+    pub(crate) channel: SecureChannel,
+    path: Path,
+    nat: NatStatus,
+    children: Vec<Child>,
+    /// Whether the data plane has a tunnel for this SA, with or without Child SAs in it.
+    has_tunnel: bool,
+    /// The Message ID of our next request.
+    next_request: u32,
+    /// The Message ID that the peer's next request must have.
+    next_expected: u32,
+    pending: Option<(Task, Pending)>,
+    tasks: VecDeque<Task>,
+    answered: Answered,
+    init_answered: Answered,
+    dpd: Dpd,
+    last_heard: Time,
+    probe_at: Time,
+    keepalive_at: Option<Time>,
+    keepalive: Duration,
+    expires: Time,
+    /// When the data plane last received and sent: its own time, and this SA's.
+    activity: Activity,
+}
+
+/// What an initial exchange ends in.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) channel: SecureChannel,
+    pub(crate) path: Path,
+    pub(crate) nat: NatStatus,
+    pub(crate) children: Vec<Child>,
+    pub(crate) answered: Answered,
+    pub(crate) init_answered: Answered,
+}
+
+/// A request of our own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Task {
+    DeleteIke(CloseReason),
+    DeleteChild(u32, CloseReason),
+    Probe,
+}
+
+/// The last traffic of all tunnels, as times of the data plane and of this SA.
+///
+/// Both are kept because the SA's clock may be moved: what was seen before the move is older by it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Activity {
+    inbound: Option<(Time, Time)>,
+    outbound: Option<(Time, Time)>,
+}
+
+impl Established {
+    pub(crate) fn initiator(now: Time, opening: Opening, config: &EndpointConfig) -> Self {
+        Self::new(now, opening, config, 2, 0)
+    }
+
+    pub(crate) fn responder(now: Time, opening: Opening, config: &EndpointConfig) -> Self {
+        Self::new(now, opening, config, 0, 2)
+    }
+
+    fn new(
+        now: Time,
+        opening: Opening,
+        config: &EndpointConfig,
+        next_request: u32,
+        next_expected: u32,
+    ) -> Self {
+        let Opening { channel, path, nat, children, answered, init_answered } = opening;
+        let dpd = config.profile.dpd();
+        let keepalive = Duration::from_secs(config.profile.timers.keepalive);
+        Self {
+            channel,
+            path,
+            nat,
+            has_tunnel: !children.is_empty(),
+            children,
+            next_request,
+            next_expected,
+            pending: None,
+            tasks: VecDeque::new(),
+            answered,
+            init_answered,
+            dpd,
+            last_heard: now,
+            probe_at: now + dpd.idle,
+            keepalive_at: nat.local.then(|| now + keepalive),
+            keepalive,
+            expires: now + Duration::from_secs(config.profile.timers.ike_life),
+            activity: Activity::default(),
+        }
+    }
+
+    fn closed(self: Box<Self>, reason: CloseReason) -> Next {
+        Next::Closed(State::Established(self), reason)
+    }
+
+    pub(crate) fn own_spi(&self) -> IkeSpi {
+        match self.channel.role {
+            Role::Initiator => self.channel.spi_i,
+            Role::Responder => self.channel.spi_r,
+        }
+    }
+
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// The answer to a late repetition of the IKE_SA_INIT request.
+    pub(crate) fn repeat_init(&mut self, request: &[u8]) -> Option<(&[u8], u32)> {
+        self.init_answered.repeat(request)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        let retransmit =
+            self.pending.as_ref().map(|(_, pending)| (pending.due(), TimerReason::Retransmit));
+        // While a request is on its way its own timer finds out whether the peer is there.
+        let probe = self.pending.is_none().then_some((self.probe_at, TimerReason::DeadPeer));
+        let keepalive = self.keepalive_at.map(|at| (at, TimerReason::Keepalive));
+        let child = self.children.iter().map(|child| child.expires).min();
+        let child = child.map(|at| (at, TimerReason::ChildLifetime));
+        [retransmit, probe, keepalive, child, Some((self.expires, TimerReason::IkeLifetime))]
+            .into_iter()
+            .flatten()
+            .min()
+            .map(|(at, reason)| Deadline { at, reason })
+    }
+
+    pub(crate) fn timeout(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        cx: &mut Context,
+    ) -> Next {
+        if let Some((task, pending)) = &mut self.pending
+            && repeat(pending, self.path, ike, now, cx) == Due::GiveUp
+        {
+            let reason = match task {
+                Task::DeleteIke(reason) => *reason,
+                Task::DeleteChild(..) | Task::Probe => CloseReason::DeadPeer,
+            };
+            return self.closed(reason);
+        }
+        if self.keepalive_at.is_some_and(|at| now >= at) {
+            cx.transmit_raw(self.path, KEEPALIVE.to_vec());
+            self.keepalive_at = Some(now + self.keepalive);
+        }
+        let expired: Vec<u32> =
+            self.children.iter().filter(|child| now >= child.expires).map(|c| c.spi_in).collect();
+        for spi in expired {
+            self.expire_child(ike, now, spi, CloseReason::Expired, cx);
+        }
+        if now >= self.expires {
+            self.expires = now + self.dpd.dead_after();
+            self.begin(ike, now, Task::DeleteIke(CloseReason::Expired), cx);
+        }
+        if self.pending.is_none() && now >= self.probe_at {
+            // The answer comes as a report and decides whether there is anything to probe for.
+            self.probe_at = now + self.dpd.idle;
+            cx.ask_activity(tunnel_of(ike));
+        }
+        Next::State(State::Established(self))
+    }
+
+    /// Takes note of when the tunnels last carried anything; probes if the peer has been quiet for
+    /// too long (RFC 7296 §2.4; reading R23 says whether only with traffic to send).
+    pub(crate) fn activity(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        skew: Duration,
+        report: &io::Activity,
+        cx: &mut Context,
+    ) {
+        note(&mut self.activity.inbound, report.last_inbound, skew);
+        note(&mut self.activity.outbound, report.last_outbound, skew);
+        let heard =
+            self.activity.inbound.map_or(self.last_heard, |(_, at)| at.max(self.last_heard));
+        if self.pending.is_some() {
+            return;
+        }
+        if now.since(heard) < self.dpd.idle {
+            self.probe_at = heard + self.dpd.idle;
+            return;
+        }
+        let waits = self.activity.outbound.is_some_and(|(_, at)| at > heard);
+        if self.dpd.mode == ProbeMode::Periodic || waits {
+            self.begin(ike, now, Task::Probe, cx);
+        }
+    }
+
+    /// Starts a request of our own, or queues it behind the one that is on its way.
+    fn begin(&mut self, ike: IkeHandle, now: Time, task: Task, cx: &mut Context) {
+        let queued = self.pending.iter().map(|(task, _)| task).chain(&self.tasks);
+        if queued.into_iter().any(|other| *other == task) {
+            return;
+        }
+        if self.pending.is_some() {
+            if self.tasks.len() < MAX_TASKS {
+                self.tasks.push_back(task);
+            }
+            return;
+        }
+        let mut schedule = Schedule::ordinary(&cx.config.timers);
+        let payloads = match task {
+            Task::DeleteIke(_) => vec![Payload::Delete(Delete::ike())],
+            Task::DeleteChild(spi, _) => vec![Payload::Delete(Delete::esp(&[spi]))],
+            Task::Probe => {
+                cx.event(Event::ProbeSent { ike });
+                let tries = self.dpd.probes.saturating_sub(1);
+                schedule = Schedule { first: self.dpd.interval, growth_percent: 100, tries };
+                Vec::new()
+            }
+        };
+        let message_id = self.next_request;
+        self.next_request = self.next_request.wrapping_add(1);
+        let exchange = ExchangeType::INFORMATIONAL;
+        let envelope = self.channel.envelope(exchange, false, message_id);
+        let bytes = self.channel.seal(cx, ike, &envelope, &payloads).unwrap_or_default();
+        if !bytes.is_empty() {
+            cx.transmit(self.path, &bytes);
+            self.sent(now);
+        }
+        self.pending = Some((task, Pending::new(now, message_id, exchange, bytes, schedule)));
+    }
+
+    fn sent(&mut self, now: Time) {
+        if let Some(at) = &mut self.keepalive_at {
+            *at = now + self.keepalive;
+        }
+    }
+
+    /// Asks for the IKE SA to be deleted.
+    pub(crate) fn delete(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
+        // Nothing that waits matters any more.
+        self.tasks.clear();
+        self.begin(ike, now, Task::DeleteIke(CloseReason::DeletedByUs), cx);
+    }
+
+    /// Asks for the Child SA that receives on `spi` to be deleted.
+    pub(crate) fn delete_child(&mut self, ike: IkeHandle, now: Time, spi: u32, cx: &mut Context) {
+        if self.children.iter().any(|child| child.spi_in == spi) {
+            self.begin(ike, now, Task::DeleteChild(spi, CloseReason::DeletedByUs), cx);
+        }
+    }
+
+    /// Deletes a Child SA because it can be used no longer.
+    pub(crate) fn expire_child(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        spi: u32,
+        reason: CloseReason,
+        cx: &mut Context,
+    ) {
+        if let Some(child) = self.children.iter_mut().find(|child| child.spi_in == spi) {
+            // Not again while the exchange runs.
+            child.expires = now + Duration::from_secs(cx.config.profile.timers.child_life);
+            self.begin(ike, now, Task::DeleteChild(spi, reason), cx);
+        }
+    }
+
+    /// The same for the Child SA that sends on `spi_out`.
+    pub(crate) fn expire_outbound(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        spi_out: u32,
+        reason: CloseReason,
+        cx: &mut Context,
+    ) {
+        let found = self.children.iter().find(|child| child.spi_out == spi_out);
+        if let Some(spi_in) = found.map(|child| child.spi_in) {
+            self.expire_child(ike, now, spi_in, reason, cx);
+        }
+    }
+
+    /// Asks for a sign of life.
+    pub(crate) fn probe(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
+        self.begin(ike, now, Task::Probe, cx);
+    }
+
+    /// Forgets all Child SAs.
+    pub(crate) fn close_children(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        reason: CloseReason,
+        cx: &mut Context,
+    ) {
+        for child in self.children.drain(..) {
+            remove(ike, &child, reason, cx);
+        }
+        if self.has_tunnel {
+            cx.data_plane(sa::Command::RemoveTunnel { tunnel: tunnel_of(ike) });
+        }
+    }
+
+    fn close_child(
+        &mut self,
+        ike: IkeHandle,
+        reason: CloseReason,
+        cx: &mut Context,
+        is_meant: impl Fn(&Child) -> bool,
+    ) -> Option<u32> {
+        let at = self.children.iter().position(is_meant)?;
+        let child = self.children.remove(at);
+        remove(ike, &child, reason, cx);
+        Some(child.spi_in)
+    }
+
+    /// The data plane has authenticated a packet of this SA that came from another address or port:
+    /// behind a NAT the peer has moved (RFC 7296 §2.23).
+    pub(crate) fn moved(&mut self, ike: IkeHandle, to: core::net::SocketAddr, cx: &mut Context) {
+        let from = self.path.remote;
+        if !self.nat.peer || from == to {
+            return;
+        }
+        self.path.remote = to;
+        cx.event(Event::PeerMoved { ike, from, to });
+        let encap = super::child::encap(self.path, self.nat.found());
+        cx.data_plane(sa::Command::SetEncap { tunnel: tunnel_of(ike), encap });
+    }
+
+    pub(crate) fn message(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Next {
+        let (remote, len, header) = (arrival.path.remote, arrival.bytes.len(), arrival.raw.header);
+        if !header.flags.is_response()
+            && let Some((response, attempt)) = self.answered.repeat(arrival.bytes)
+        {
+            let (exchange, message_id) = (header.exchange, header.message_id);
+            if !response.is_empty() {
+                cx.transmit(arrival.path, response);
+            }
+            cx.event(Event::Retransmitted { ike, exchange, message_id, response: true, attempt });
+            return Next::State(State::Established(self));
+        }
+        let payloads = match self.channel.open(arrival.bytes, &arrival.raw) {
+            Ok(payloads) => Ok(payloads),
+            Err(ReadError::Syntax(error)) => Err(error),
+            Err(error) => {
+                let reason = match error {
+                    ReadError::NotEncrypted => DropReason::NotEncrypted,
+                    _ => DropReason::BadIcv,
+                };
+                cx.dropped(remote, len, reason);
+                return Next::State(State::Established(self));
+            }
+        };
+        self.last_heard = now;
+        self.probe_at = now + self.dpd.idle;
+        self.moved(ike, remote, cx);
+        let typed = match payloads {
+            Ok(payloads) => syntax::typed(header, &payloads),
+            Err(error) => Err(Unusable::Syntax(error)),
+        };
+        if header.flags.is_response() {
+            self.response(ike, now, arrival, typed, cx)
+        } else {
+            self.request(ike, now, arrival, typed, cx)
+        }
+    }
+
+    fn request(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        typed: Result<Message, Unusable>,
+        cx: &mut Context,
+    ) -> Next {
+        let (remote, len, header) = (arrival.path.remote, arrival.bytes.len(), arrival.raw.header);
+        if header.message_id != self.next_expected {
+            let (got, expected) = (header.message_id, self.next_expected);
+            cx.dropped(remote, len, DropReason::MessageId { got, expected });
+            return Next::State(State::Established(self));
+        }
+        let (answer, closes) = match typed {
+            Err(Unusable::Critical(kind)) => {
+                let kind = vec![kind.0];
+                (vec![notify(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, kind)], None)
+            }
+            Err(Unusable::Syntax(error)) => {
+                let requirement = "rfc7296-3.10.1-invalid-syntax-protected";
+                cx.violation(Some(ike), remote, requirement, error.to_string());
+                let answer = vec![notify(NotifyType::INVALID_SYNTAX, Vec::new())];
+                (answer, Some(CloseReason::ProtocolError))
+            }
+            Ok(request) => match header.exchange {
+                ExchangeType::INFORMATIONAL => self.informational(ike, &request, cx),
+                // Every Child SA and every rekey may be refused so (RFC 7296 §1.3).
+                ExchangeType::CREATE_CHILD_SA => {
+                    (vec![notify(NotifyType::NO_ADDITIONAL_SAS, Vec::new())], None)
+                }
+                exchange => {
+                    cx.dropped(remote, len, DropReason::UnexpectedExchange { exchange });
+                    return Next::State(State::Established(self));
+                }
+            },
+        };
+        self.next_expected = self.next_expected.wrapping_add(1);
+        let envelope = self.channel.envelope(header.exchange, true, header.message_id);
+        let response = self.channel.seal(cx, ike, &envelope, &answer).unwrap_or_default();
+        if !response.is_empty() {
+            cx.transmit(arrival.path, &response);
+            self.sent(now);
+        }
+        self.answered = Answered::new(arrival.bytes, response);
+        match closes {
+            Some(reason) => self.closed(reason),
+            None => Next::State(State::Established(self)),
+        }
+    }
+
+    /// Deletes and notifications of the peer (RFC 7296 §1.4, §1.4.1).
+    fn informational(
+        &mut self,
+        ike: IkeHandle,
+        request: &Message,
+        cx: &mut Context,
+    ) -> (Vec<Payload>, Option<CloseReason>) {
+        let mut closed = Vec::new();
+        for payload in &request.payloads {
+            match payload {
+                Payload::Delete(delete) if delete.protocol == ProtocolId::IKE => {
+                    return (Vec::new(), Some(CloseReason::DeletedByPeer));
+                }
+                Payload::Delete(delete) if delete.protocol == ProtocolId::ESP => {
+                    for spi in &delete.spis {
+                        let Ok(octets) = <[u8; 4]>::try_from(spi.as_slice()) else { continue };
+                        let spi_out = u32::from_be_bytes(octets);
+                        let reason = CloseReason::DeletedByPeer;
+                        let spi_in =
+                            self.close_child(ike, reason, cx, |child| child.spi_out == spi_out);
+                        closed.extend(spi_in);
+                    }
+                }
+                Payload::Notify(found) if found.kind == NotifyType::AUTHENTICATION_FAILED => {
+                    let (exchange, notify) = (ExchangeType::INFORMATIONAL, found.kind);
+                    cx.event(Event::PeerRefused { ike, exchange, notify });
+                    return (Vec::new(), Some(CloseReason::AuthenticationFailed));
+                }
+                _ => {}
+            }
+        }
+        // A Child SA that we are deleting as well is not named again (RFC 7296 §1.4.1).
+        if let Some((Task::DeleteChild(spi, _), _)) = self.pending {
+            closed.retain(|closed| *closed != spi);
+        }
+        let answer = if closed.is_empty() {
+            Vec::new()
+        } else {
+            vec![Payload::Delete(Delete::esp(&closed))]
+        };
+        (answer, None)
+    }
+
+    fn response(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        typed: Result<Message, Unusable>,
+        cx: &mut Context,
+    ) -> Next {
+        let (remote, len, header) = (arrival.path.remote, arrival.bytes.len(), arrival.raw.header);
+        let fits = self.pending.as_ref().is_some_and(|(_, pending)| {
+            pending.message_id == header.message_id && pending.exchange == header.exchange
+        });
+        let Some((task, _)) = self.pending.take_if(|_| fits) else {
+            cx.dropped(remote, len, DropReason::UnexpectedResponse);
+            return Next::State(State::Established(self));
+        };
+        if let Err(unusable) = typed {
+            let requirement = "rfc7296-3.10.1-invalid-syntax-protected";
+            cx.violation(Some(ike), remote, requirement, format!("{unusable:?}"));
+            return self.closed(CloseReason::ProtocolError);
+        }
+        match task {
+            Task::DeleteIke(reason) => return self.closed(reason),
+            Task::DeleteChild(spi, reason) => {
+                self.close_child(ike, reason, cx, |child| child.spi_in == spi);
+            }
+            Task::Probe => cx.event(Event::ProbeAnswered { ike }),
+        }
+        if let Some(next) = self.tasks.pop_front() {
+            self.begin(ike, now, next, cx);
+        }
+        Next::State(State::Established(self))
+    }
+}
+
+fn note(known: &mut Option<(Time, Time)>, seen: Option<Time>, skew: Duration) {
+    if let Some(seen) = seen
+        && known.is_none_or(|(before, _)| before != seen)
+    {
+        *known = Some((seen, seen + skew));
+    }
+}
+
+fn remove(ike: IkeHandle, child: &Child, reason: CloseReason, cx: &mut Context) {
+    let Child { spi_in, spi_out, .. } = *child;
+    cx.free_child_spi(spi_in);
+    cx.data_plane(sa::Command::RemoveInbound { spi: spi_in });
+    cx.data_plane(sa::Command::RemoveOutbound { tunnel: tunnel_of(ike), spi: spi_out });
+    cx.event(Event::ChildClosed { ike, spi_in, spi_out, reason });
+}
+
+fn notify(kind: NotifyType, data: Vec<u8>) -> Payload {
+    Payload::Notify(Notify::new(kind, data))
+}

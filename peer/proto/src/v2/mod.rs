@@ -1,0 +1,13 @@
+//! (3) IKEv2: the exchanges as state machines, one struct for each awaited state (RFC 7296).
+
+pub(crate) mod channel;
+pub(crate) mod child;
+pub(crate) mod established;
+pub(crate) mod initiator;
+pub(crate) mod natd;
+pub(crate) mod responder;
+pub(crate) mod sa;
+pub(crate) mod syntax;
+#[cfg(test)]
+mod tests;
+pub(crate) mod window;

@@ -1,0 +1,139 @@
+//! Requests and responses of an IKE SA: Message IDs, repetition, and the answer that is kept
+//! (RFC 7296 §2.1 to §2.3). The window is one message each way.
+
+use core::time::Duration;
+
+use crate::config::Timers;
+use crate::time::Time;
+use crate::wire::ExchangeType;
+
+/// A request that waits for its response.
+#[derive(Debug)]
+pub(crate) struct Pending {
+    pub(crate) message_id: u32,
+    pub(crate) exchange: ExchangeType,
+    /// The message, bit by bit as it is repeated; empty if a fault withheld it.
+    pub(crate) bytes: Vec<u8>,
+    schedule: Schedule,
+    due: Time,
+    wait: Duration,
+    attempt: u32,
+}
+
+/// When a request is repeated, and how often.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Schedule {
+    /// From the request to its first repetition.
+    pub(crate) first: Duration,
+    /// By which each further wait grows.
+    pub(crate) growth_percent: u32,
+    /// How often it is repeated.
+    pub(crate) tries: u32,
+}
+
+impl Schedule {
+    /// The schedule of ordinary requests.
+    pub(crate) fn ordinary(timers: &Timers) -> Self {
+        Self {
+            first: timers.retransmit,
+            growth_percent: timers.retransmit_growth_percent,
+            tries: timers.retransmit_tries,
+        }
+    }
+}
+
+/// What a request's timer asks for.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Due {
+    /// It is not time yet.
+    Not,
+    /// Repeat the request; this is the number of the repetition.
+    Repeat(u32),
+    /// The peer does not answer.
+    GiveUp,
+}
+
+impl Pending {
+    pub(crate) fn new(
+        now: Time,
+        message_id: u32,
+        exchange: ExchangeType,
+        bytes: Vec<u8>,
+        schedule: Schedule,
+    ) -> Self {
+        let (wait, due) = (schedule.first, now + schedule.first);
+        Self { message_id, exchange, bytes, schedule, due, wait, attempt: 0 }
+    }
+
+    /// When the timer fires next.
+    pub(crate) fn due(&self) -> Time {
+        self.due
+    }
+
+    /// What to do at `now`; a repetition moves the timer on.
+    pub(crate) fn poll(&mut self, now: Time) -> Due {
+        if now < self.due {
+            return Due::Not;
+        }
+        if self.attempt >= self.schedule.tries {
+            return Due::GiveUp;
+        }
+        self.attempt += 1;
+        self.wait = self.wait * self.schedule.growth_percent / 100;
+        self.due = now + self.wait;
+        Due::Repeat(self.attempt)
+    }
+}
+
+/// The last request that was answered, and the answer, for its repetitions.
+#[derive(Debug, Default)]
+pub(crate) struct Answered {
+    request: Vec<u8>,
+    response: Vec<u8>,
+    repeated: u32,
+}
+
+impl Answered {
+    pub(crate) fn new(request: &[u8], response: Vec<u8>) -> Self {
+        Self { request: request.to_vec(), response, repeated: 0 }
+    }
+
+    /// The answer, and which repetition it is, if `request` is the same octet by octet
+    /// (RFC 7296 §2.1).
+    pub(crate) fn repeat(&mut self, request: &[u8]) -> Option<(&[u8], u32)> {
+        if self.request.is_empty() || self.request != request {
+            return None;
+        }
+        self.repeated = self.repeated.saturating_add(1);
+        Some((&self.response, self.repeated))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(millis: u64) -> Time {
+        Time::from_start(Duration::from_millis(millis))
+    }
+
+    #[test]
+    fn repetitions_come_at_growing_intervals_and_end() {
+        let schedule =
+            Schedule { first: Duration::from_millis(1000), growth_percent: 200, tries: 2 };
+        let mut pending = Pending::new(at(0), 0, ExchangeType::IKE_SA_INIT, vec![1], schedule);
+        assert_eq!(pending.poll(at(999)), Due::Not);
+        assert_eq!(pending.poll(at(1000)), Due::Repeat(1));
+        assert_eq!(pending.due(), at(3000));
+        assert_eq!(pending.poll(at(3000)), Due::Repeat(2));
+        assert_eq!(pending.poll(at(7000)), Due::GiveUp);
+    }
+
+    #[test]
+    fn only_the_same_request_gets_the_same_answer() {
+        let mut answered = Answered::new(b"request", b"response".to_vec());
+        assert_eq!(answered.repeat(b"request"), Some((&b"response"[..], 1)));
+        assert_eq!(answered.repeat(b"Request"), None);
+        assert_eq!(Answered::default().repeat(b""), None);
+    }
+}
