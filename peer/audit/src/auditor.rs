@@ -1,0 +1,185 @@
+//! The auditor itself: puts datagrams in a row, waits for keys, and hands each to its judges.
+//!
+//! Datagrams are judged strictly in the order in which they were seen. One that needs keys which may
+//! still come stops the row, so that findings are the same whether keys come early or late; the
+//! limits say how long it may. At [`Auditor::finish`] everything left is judged as it is.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use ikeproof_proto::crypto::{Provider, default_provider};
+use ikeproof_proto::time::Time;
+use ikeproof_proto::wire::{EspHeader, Header};
+
+use crate::describe::Decoded;
+use crate::esp::Esp;
+use crate::finding::{Finding, Report};
+use crate::framing::{self, Broken, Kind};
+use crate::ike::Ike;
+use crate::keys::Keys;
+use crate::limits;
+use crate::observed::{Frame, Observed};
+use ikeproof_proto::event::KeyLogEntry;
+
+/// Judges what two sides send one another.
+#[derive(Debug)]
+pub struct Auditor {
+    keys: Keys,
+    ike: Ike,
+    esp: Esp,
+    waiting: VecDeque<(Frame, Observed)>,
+    waiting_octets: usize,
+    frames: u64,
+    timeline: VecDeque<Decoded>,
+    timeline_lost: u64,
+}
+
+impl Default for Auditor {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Auditor {
+    /// An auditor that has seen nothing.
+    pub fn new() -> Self {
+        Self::with_provider(default_provider())
+    }
+
+    /// An auditor that computes with this provider.
+    pub fn with_provider(provider: Arc<dyn Provider>) -> Self {
+        Self {
+            keys: Keys::new(provider),
+            ike: Ike::default(),
+            esp: Esp::default(),
+            waiting: VecDeque::new(),
+            waiting_octets: 0,
+            frames: 0,
+            timeline: VecDeque::new(),
+            timeline_lost: 0,
+        }
+    }
+
+    /// Takes keys, and judges what has waited for them.
+    pub fn add_keys(&mut self, entry: &KeyLogEntry) -> Vec<Finding> {
+        self.keys.add(entry);
+        let mut findings = Vec::new();
+        self.ike.settle_auth(&self.keys, &mut findings);
+        self.judge_ready(&mut findings, false);
+        findings
+    }
+
+    /// Takes a datagram. The findings may be about earlier ones, and those about this one may come
+    /// later: their frame says which datagram they are about.
+    pub fn datagram(&mut self, observed: &Observed) -> Vec<Finding> {
+        self.frames += 1;
+        let frame = Frame { number: self.frames, at: observed.at, by: observed.from };
+        self.waiting_octets += observed.bytes.len();
+        self.waiting.push_back((frame, observed.clone()));
+        let mut findings = Vec::new();
+        self.judge_ready(&mut findings, false);
+        findings
+    }
+
+    /// Judges what still waits, and what only the end can show, such as requests without answer.
+    pub fn finish(&mut self) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        self.judge_ready(&mut findings, true);
+        self.ike.finish(&mut findings);
+        self.esp.finish(&mut findings);
+        findings
+    }
+
+    /// Takes the lines of the timeline so far. After [`Auditor::finish`] it is complete; until then
+    /// the lines of datagrams that wait for keys are missing.
+    pub fn take_timeline(&mut self) -> Vec<Decoded> {
+        self.timeline.drain(..).collect()
+    }
+
+    /// How many lines of the timeline were lost because nobody took them.
+    pub const fn timeline_lost(&self) -> u64 {
+        self.timeline_lost
+    }
+
+    fn judge_ready(&mut self, findings: &mut Vec<Finding>, all: bool) {
+        let newest = self.waiting.back().map_or(Time::ZERO, |(frame, _)| frame.at);
+        while let Some((frame, observed)) = self.waiting.pop_front() {
+            let wanted = if all { None } else { self.wanted_keys(&observed) };
+            if let Some(wanted) = wanted {
+                let full = self.waiting.len() >= limits::WAITING_DATAGRAMS
+                    || self.waiting_octets > limits::WAITING_OCTETS
+                    || newest.since(frame.at) > limits::WAITING_TIME;
+                if !full {
+                    self.waiting.push_front((frame, observed));
+                    return;
+                }
+                match wanted {
+                    Wanted::Ike(header) => self.ike.give_up_keys(&header),
+                    Wanted::Esp(spi) => self.esp.give_up_keys(observed.from.other(), spi),
+                }
+            }
+            self.waiting_octets -= observed.bytes.len().min(self.waiting_octets);
+            let decoded = self.judge(frame, &observed, findings);
+            if self.timeline.len() >= limits::TIMELINE {
+                self.timeline.pop_front();
+                self.timeline_lost += 1;
+            }
+            self.timeline.push_back(decoded);
+        }
+    }
+
+    /// What a datagram needs keys for that may still come.
+    fn wanted_keys(&self, observed: &Observed) -> Option<Wanted> {
+        match self.classify(observed).0 {
+            Kind::Ike(message) => {
+                let header = Header::decode(message).ok()?;
+                self.ike.wants_keys(&header, &self.keys).then_some(Wanted::Ike(header))
+            }
+            Kind::Esp(packet) => {
+                let spi = EspHeader::decode(packet).ok()?.spi;
+                let receiver = observed.from.other();
+                self.esp.wants_keys(receiver, spi, &self.keys).then_some(Wanted::Esp(spi))
+            }
+            Kind::Keepalive | Kind::Runt => None,
+        }
+    }
+
+    fn classify<'a>(&self, observed: &'a Observed) -> (Kind<'a>, Option<Broken>) {
+        let receiver = observed.from.other();
+        framing::classify(&observed.transport, &observed.bytes, |spi| self.esp.knows(receiver, spi))
+    }
+
+    fn judge(&mut self, frame: Frame, observed: &Observed, findings: &mut Vec<Finding>) -> Decoded {
+        let report = &mut Report::new(frame, findings);
+        let transport = observed.transport;
+        let bytes = &observed.bytes;
+        let mut decoded = Decoded::new(frame, transport, bytes.len());
+        let (kind, broken) = self.classify(observed);
+        if let Some((rule, message)) = broken {
+            report.say(rule, 0, message);
+        }
+        match kind {
+            Kind::Ike(message) => {
+                self.ike.judge(
+                    report,
+                    &self.keys,
+                    &mut self.esp,
+                    &transport,
+                    message,
+                    &mut decoded,
+                );
+            }
+            Kind::Esp(packet) => {
+                self.esp.judge(report, &self.keys, &self.ike, &transport, packet, &mut decoded);
+            }
+            Kind::Keepalive => decoded.summary = "NAT keepalive".to_owned(),
+            Kind::Runt => decoded.summary = format!("{} octets that are nothing", bytes.len()),
+        }
+        decoded
+    }
+}
+
+enum Wanted {
+    Ike(Header),
+    Esp(u32),
+}

@@ -1,0 +1,179 @@
+//! Proposals of one SA payload: numbers, SPIs, and transforms that belong together (RFC 7296,
+//! sections 3.3 and 3.3.1 to 3.3.5; RFC 5282; RFC 4106; RFC 7634).
+
+use ikeproof_proto::wire::v2::{Attribute, Proposal, Transform};
+use ikeproof_proto::wire::{EncrId, ExchangeType, GroupId, IntegId, ProtocolId, TransformType};
+
+use super::message::{Message, body};
+use super::reserved::{Place, substructures};
+use crate::finding::Report;
+use crate::rules::{self, Rule};
+
+/// Judges the SA payload of a message, if it has one.
+pub(crate) fn judge(report: &mut Report<'_>, message: &Message) {
+    let Some((part, sa)) = message.sa() else { return };
+    let base = body(part);
+    let places = substructures(&part.raw.body);
+    for (index, proposal) in sa.proposals.iter().enumerate() {
+        let place = places.get(index);
+        let at = base + place.map_or(0, |place| place.at);
+        let expected = index + 1;
+        if message.is_request() && usize::from(proposal.number) != expected {
+            report.say(
+                rules::PROPOSAL_NUMBERS,
+                at + 4,
+                format!("proposal {expected} of the offer has the number {}", proposal.number),
+            );
+        }
+        judge_spi(report, message, proposal, at);
+        judge_combination(report, message, proposal, at);
+        for (index, transform) in proposal.transforms.iter().enumerate() {
+            let at = base + transform_at(place, index);
+            judge_attributes(report, proposal.protocol, transform, at);
+        }
+    }
+}
+
+fn transform_at(place: Option<&Place>, index: usize) -> usize {
+    place.and_then(|place| place.transforms.get(index).copied()).unwrap_or(0)
+}
+
+/// Whether the message makes a new IKE SA out of an old one.
+fn is_rekey_of_ike(message: &Message, proposal: &Proposal) -> bool {
+    message.exchange() == ExchangeType::CREATE_CHILD_SA && proposal.protocol == ProtocolId::IKE
+}
+
+fn is_child(proposal: &Proposal) -> bool {
+    matches!(proposal.protocol, ProtocolId::ESP | ProtocolId::AH)
+}
+
+fn judge_spi(report: &mut Report<'_>, message: &Message, proposal: &Proposal, at: usize) {
+    let size = proposal.spi.len();
+    let said = format!("proposal {} has an SPI of {size} octets", proposal.number);
+    if is_child(proposal) {
+        match <[u8; 4]>::try_from(proposal.spi.as_slice()).map(u32::from_be_bytes) {
+            Err(_) => report.say(rules::SPI_SIZE_CHILD, at + 6, said),
+            Ok(0) => report.say(rules::SPI_SIZE_CHILD, at + 8, "the SPI is zero"),
+            Ok(spi @ 1..=255) => {
+                report.say(rules::SPI_RESERVED, at + 8, format!("the SPI {spi} is reserved"));
+            }
+            Ok(_) => {}
+        }
+    } else if is_rekey_of_ike(message, proposal) {
+        if size != 8 {
+            report.say(rules::SPI_SIZE_REKEY, at + 6, said);
+        }
+    } else if proposal.protocol == ProtocolId::IKE && size != 0 {
+        report.say(rules::SPI_SIZE_INIT, at + 6, said);
+    }
+}
+
+fn judge_combination(report: &mut Report<'_>, message: &Message, proposal: &Proposal, at: usize) {
+    let number = proposal.number;
+    let ids = |kind| proposal.of_kind(kind).map(|transform| transform.id).collect::<Vec<u16>>();
+    let ciphers: Vec<EncrId> = ids(TransformType::ENCR).into_iter().map(EncrId).collect();
+    let integrity = ids(TransformType::INTEG);
+    let protects = integrity.iter().any(|&id| id != IntegId::NONE.0);
+    let aead = ciphers.iter().any(|&cipher| is_aead(cipher));
+    if aead && protects {
+        report.say(
+            rules::AEAD_NO_INTEG,
+            at,
+            format!("proposal {number} has an AEAD cipher and an integrity transform"),
+        );
+    }
+    if is_child(proposal) && proposal.of_kind(TransformType::ESN).next().is_none() {
+        report.say(rules::ESN_PRESENT, at, format!("proposal {number} has no ESN transform"));
+    }
+    let null = ciphers.contains(&EncrId::NULL);
+    match proposal.protocol {
+        ProtocolId::IKE => {
+            if null || (!aead && !ciphers.is_empty() && !protects) {
+                let what = if null { "NULL encryption" } else { "no integrity protection" };
+                report.say(rules::IKE_NULL, at, format!("proposal {number} has {what}"));
+            }
+            if ciphers.contains(&EncrId::NULL_AUTH_AES_GMAC) {
+                report.say(rules::IKE_GMAC, at, format!("proposal {number} has GMAC for IKE"));
+            }
+        }
+        ProtocolId::ESP if null && !protects => {
+            let says = format!("proposal {number} neither encrypts nor authenticates");
+            report.say(rules::BOTH_NULL, at, says);
+        }
+        _ => {}
+    }
+    if integrity == [IntegId::NONE.0] {
+        let says = format!("proposal {number} sends an integrity transform NONE");
+        report.say(rules::OMIT_NONE, at, says);
+    }
+    let groups = ids(TransformType::KE);
+    if is_rekey_of_ike(message, proposal) && groups.contains(&GroupId::NONE.0) {
+        let says = format!("proposal {number} of a rekey of the IKE SA has group NONE");
+        report.say(rules::REKEY_GROUP_NONE, at, says);
+    } else if groups == [GroupId::NONE.0] {
+        report.say(rules::OMIT_NONE, at, format!("proposal {number} sends a group NONE"));
+    }
+}
+
+fn judge_attributes(
+    report: &mut Report<'_>,
+    protocol: ProtocolId,
+    transform: &Transform,
+    at: usize,
+) {
+    let kind_of = |attribute: &Attribute| match attribute {
+        Attribute::Tv { kind, .. } | Attribute::Tlv { kind, .. } => *kind,
+    };
+    let kinds: Vec<u16> = transform.attributes.iter().map(kind_of).collect();
+    let twice = kinds
+        .iter()
+        .enumerate()
+        .find(|(index, kind)| kinds.iter().take(*index).any(|k| k == *kind));
+    if let Some((_, kind)) = twice {
+        report.say(rules::ATTRIBUTE_TWICE, at + 8, format!("attribute {kind} comes twice"));
+    }
+    let long = |attribute: &Attribute| {
+        matches!(attribute, Attribute::Tlv { kind: Attribute::KEY_LENGTH, .. })
+    };
+    if transform.attributes.iter().any(long) {
+        report.say(rules::ATTRIBUTE_FORM, at + 8, "Key Length in the form of variable length");
+    }
+    if transform.kind != TransformType::ENCR {
+        return;
+    }
+    let cipher = EncrId(transform.id);
+    let given = kinds.contains(&Attribute::KEY_LENGTH);
+    let Some((needed, rule)) = key_length(cipher, protocol) else { return };
+    if given != needed {
+        let what = if needed { "lacks the" } else { "has a" };
+        report.say(rule, at, format!("{cipher} {what} Key Length attribute"));
+    } else if let Some(bits) = transform.key_length()
+        && needed
+        && !matches!(bits, 128 | 192 | 256)
+    {
+        report.say(rule, at + 8, format!("{cipher} with a key of {bits} bits"));
+    }
+}
+
+/// Whether a cipher has the Key Length attribute, and the rule that says so.
+fn key_length(cipher: EncrId, protocol: ProtocolId) -> Option<(bool, &'static Rule)> {
+    Some(match cipher {
+        EncrId::DES | EncrId::TRIPLE_DES | EncrId::IDEA | EncrId::NULL => {
+            (false, rules::KEY_LENGTH_FIXED)
+        }
+        EncrId::CHACHA20_POLY1305 | EncrId::CHACHA20_POLY1305_IIV => {
+            (false, rules::KEY_LENGTH_CHACHA)
+        }
+        EncrId::AES_CBC | EncrId::AES_CTR | EncrId::CAMELLIA_CBC | EncrId::CAMELLIA_CTR => {
+            (true, rules::KEY_LENGTH_CBC)
+        }
+        _ if is_aead(cipher) && protocol == ProtocolId::IKE => (true, rules::KEY_LENGTH_AEAD),
+        _ if is_aead(cipher) => (true, rules::KEY_LENGTH_ESP_AEAD),
+        _ => return None,
+    })
+}
+
+/// Whether a cipher authenticates by itself.
+pub(crate) const fn is_aead(cipher: EncrId) -> bool {
+    matches!(cipher.0, 14..=16 | 18..=21 | 25..=35)
+}

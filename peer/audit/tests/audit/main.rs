@@ -1,0 +1,8 @@
+//! The auditor against sessions that are made of `wire` and `crypto` alone: honest ones, mutants of
+//! every rule, captures, and octets of any kind.
+
+mod capture;
+mod fuzz;
+mod honest;
+mod mutants;
+mod support;

@@ -1,0 +1,121 @@
+//! Every rule has a mutant: an edit of the honest session that makes this finding appear, and no
+//! other one but those that unavoidably go with it. The honest session of the same kind gives none.
+
+mod content;
+mod esp;
+mod exchange;
+mod values;
+mod wire;
+
+use std::collections::BTreeSet;
+
+use crate::support::Lab;
+use crate::support::lab::Profile;
+use ikeproof_audit::RULES;
+
+/// An edit of an honest session.
+pub struct Mutant {
+    /// Its name in the table of rules.
+    pub name: &'static str,
+    /// The session that it edits.
+    pub profile: Profile,
+    /// The edit.
+    pub apply: fn(&mut Lab),
+    /// The findings that unavoidably go with it.
+    pub also: &'static [&'static str],
+}
+
+/// A mutant that gives its own finding only.
+pub const fn mutant(name: &'static str, profile: Profile, apply: fn(&mut Lab)) -> Mutant {
+    Mutant { name, profile, apply, also: &[] }
+}
+
+fn mutants() -> Vec<Mutant> {
+    [wire::mutants(), content::mutants(), values::mutants(), exchange::mutants(), esp::mutants()]
+        .into_iter()
+        .flatten()
+        .collect()
+}
+
+#[test]
+fn every_rule_has_a_mutant_that_only_it_finds() {
+    let mutants = mutants();
+    let mut failures = Vec::new();
+    let mut listing = Vec::new();
+    for rule in RULES {
+        let Some(mutant) = mutants.iter().find(|mutant| mutant.name == rule.mutant) else {
+            failures.push(format!("{}: no mutant {}", rule.id, rule.mutant));
+            continue;
+        };
+        let mut lab = Lab::new(mutant.profile);
+        (mutant.apply)(&mut lab);
+        let lab = lab.run();
+        assert!(lab.unused().is_empty(), "{}: steps {:?} never came", mutant.name, lab.unused());
+        let findings = lab.findings();
+        let found: BTreeSet<&str> = findings.iter().map(|finding| finding.requirement).collect();
+        let wanted: BTreeSet<&str> = mutant.also.iter().copied().chain([rule.id]).collect();
+        listing.extend(findings.iter().map(|finding| format!("{}: {finding}", mutant.name)));
+        if found != wanted {
+            let all: Vec<String> = findings.iter().map(|f| format!("    {f}")).collect();
+            failures.push(format!("{} ({}):\n{}", rule.id, mutant.name, all.join("\n")));
+        }
+    }
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+    insta::assert_snapshot!("findings", listing.join("\n"));
+}
+
+#[test]
+fn every_mutant_belongs_to_a_rule_and_names_are_unique() {
+    let named: Vec<&str> = RULES.iter().map(|rule| rule.mutant).collect();
+    let mut seen = BTreeSet::new();
+    for mutant in mutants() {
+        assert!(named.contains(&mutant.name), "{} belongs to no rule", mutant.name);
+        assert!(seen.insert(mutant.name), "{} is there twice", mutant.name);
+    }
+    let ids: BTreeSet<&str> = RULES.iter().map(|rule| rule.id).collect();
+    assert_eq!(ids.len(), named.len(), "two rules have one id");
+}
+
+#[test]
+fn findings_of_mutants_do_not_depend_on_when_keys_come() {
+    for mutant in mutants() {
+        let mut lab = Lab::new(mutant.profile);
+        (mutant.apply)(&mut lab);
+        let lab = lab.run();
+        let sorted = |findings: Vec<ikeproof_audit::Finding>| {
+            let mut lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+            lines.sort();
+            lines
+        };
+        let early = sorted(lab.findings());
+        for late in [0, 1, 3, 1000] {
+            assert_eq!(sorted(lab.findings_late(late)), early, "{} late {late}", mutant.name);
+        }
+    }
+}
+
+/// The ids and key words are those of the catalogue, wherever it is already in the tree.
+#[test]
+fn the_rules_are_in_the_catalogue() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = vec![root.join("requirements-added.toml")];
+    let catalogue = std::fs::read_dir(root.join("../../scenarios/requirements"));
+    let whole = catalogue.is_ok();
+    files.extend(catalogue.into_iter().flatten().map(|entry| entry.unwrap().path()));
+    let mut known = std::collections::BTreeMap::new();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|ext| ext == "toml")) {
+        let text = std::fs::read_to_string(file).unwrap();
+        let table: toml::Table = text.parse().unwrap();
+        let requirements = table.get("requirement").and_then(toml::Value::as_array);
+        for requirement in requirements.into_iter().flatten() {
+            let field = |name: &str| requirement[name].as_str().unwrap().to_owned();
+            known.insert(field("id"), field("level"));
+        }
+    }
+    for rule in RULES {
+        match known.get(rule.id) {
+            Some(level) => assert_eq!(*level, rule.level.to_string(), "{}", rule.id),
+            None => assert!(!whole, "{} is not in the catalogue", rule.id),
+        }
+    }
+}
