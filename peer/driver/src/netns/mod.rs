@@ -1,0 +1,15 @@
+//! Sockets of the outer network, opened in a network namespace or on the host.
+//!
+//! A socket belongs for life to the namespace of the thread that made it. So a thread of its own
+//! enters the namespace, opens what is needed, hands it over and ends; no other thread ever changes
+//! its namespace. The lane's namespace is that of a container's process: `/proc/PID/ns/net`.
+
+mod error;
+mod place;
+mod raw;
+mod udp;
+
+pub use error::{OpenError, Wanted};
+pub use place::Place;
+pub use raw::{HeaderMode, OuterV4, RawProtocol, RawReceived, RawSocket};
+pub use udp::{DfMode, UdpOptions, open_udp, open_udp_std};

@@ -1,0 +1,159 @@
+//! The sockets of a node: two for UDP, and one for raw ESP where that is allowed.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use ikeproof_proto::middlebox::{Datagram, Transport};
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+
+use crate::netns::{
+    DfMode, HeaderMode, OpenError, Place, RawProtocol, RawSocket, UdpOptions, open_udp,
+};
+
+/// Datagrams that wait for the node. More are lost, as in any full buffer.
+const QUEUE: usize = 4096;
+
+/// What to open.
+#[derive(Clone, Debug)]
+pub struct SocketConfig {
+    /// Where.
+    pub place: Place,
+    /// The own address.
+    pub address: IpAddr,
+    /// The port for IKE.
+    pub port: u16,
+    /// The port for IKE and ESP behind NAT.
+    pub nat_port: u16,
+    /// Whether raw ESP must be there, may be there, or is not wanted.
+    pub raw: RawEsp,
+}
+
+/// Whether a node has raw ESP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RawEsp {
+    /// It is an error if the socket cannot be had.
+    Required,
+    /// It is left out if the socket cannot be had.
+    IfPermitted,
+}
+
+/// Open sockets. A task for each hands over what comes in.
+#[derive(Debug)]
+pub struct Sockets {
+    ike: Arc<UdpSocket>,
+    nat: Arc<UdpSocket>,
+    raw: Option<Arc<RawSocket>>,
+    local: SocketAddr,
+    nat_local: SocketAddr,
+    incoming: mpsc::Receiver<io::Result<Datagram>>,
+    readers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl Sockets {
+    /// Opens the sockets.
+    ///
+    /// # Errors
+    /// If one that must be there cannot be had: which, why, and what helps.
+    pub fn open(config: &SocketConfig) -> Result<Self, OpenError> {
+        let SocketConfig { place, address, port, nat_port, raw } = config;
+        let options = UdpOptions { df: DfMode::Clear, ..UdpOptions::default() };
+        let ike = Arc::new(open_udp(place, SocketAddr::new(*address, *port), options)?);
+        let nat = Arc::new(open_udp(place, SocketAddr::new(*address, *nat_port), options)?);
+        let mode = HeaderMode::Kernel(DfMode::Clear);
+        let raw = match (RawSocket::open(place, *address, RawProtocol::Esp, mode), raw) {
+            (Ok(socket), _) => Some(Arc::new(socket)),
+            (Err(_), RawEsp::IfPermitted) => None,
+            (Err(error), RawEsp::Required) => return Err(error),
+        };
+        let local = ike.local_addr().unwrap_or(SocketAddr::new(*address, *port));
+        let nat_local = nat.local_addr().unwrap_or(SocketAddr::new(*address, *nat_port));
+        let (outgoing, incoming) = mpsc::channel(QUEUE);
+        let mut readers = vec![
+            tokio::spawn(read_udp(Arc::clone(&ike), local, outgoing.clone())),
+            tokio::spawn(read_udp(Arc::clone(&nat), nat_local, outgoing.clone())),
+        ];
+        if let Some(raw) = &raw {
+            readers.push(tokio::spawn(read_raw(Arc::clone(raw), outgoing)));
+        }
+        Ok(Self { ike, nat, raw, local, nat_local, incoming, readers })
+    }
+
+    /// Whether raw ESP is there.
+    pub fn has_raw_esp(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    /// The addresses of both UDP sockets.
+    pub fn local(&self) -> (SocketAddr, SocketAddr) {
+        (self.local, self.nat_local)
+    }
+
+    pub(crate) async fn receive(&mut self) -> io::Result<Datagram> {
+        match self.incoming.recv().await {
+            Some(datagram) => datagram,
+            None => std::future::pending().await,
+        }
+    }
+
+    pub(crate) async fn send(&self, datagram: &Datagram) -> io::Result<()> {
+        let Datagram { local, remote, transport, bytes } = datagram;
+        match transport {
+            Transport::Udp => {
+                let socket = if *local == self.nat_local { &self.nat } else { &self.ike };
+                socket.send_to(bytes, remote).await.map(drop)
+            }
+            Transport::Esp => match &self.raw {
+                Some(raw) => raw.send(remote.ip(), bytes).await,
+                None => {
+                    Err(io::Error::other("there is no raw socket for ESP; it needs CAP_NET_RAW"))
+                }
+            },
+            Transport::Ah => Err(io::Error::other("there is no raw socket for AH")),
+        }
+    }
+}
+
+impl Drop for Sockets {
+    fn drop(&mut self) {
+        for reader in &self.readers {
+            reader.abort();
+        }
+    }
+}
+
+async fn read_udp(
+    socket: Arc<UdpSocket>,
+    local: SocketAddr,
+    to: mpsc::Sender<io::Result<Datagram>>,
+) {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let datagram = match socket.recv_from(&mut buffer).await {
+            Ok((len, from)) => {
+                Ok(Datagram::udp(local, from, buffer.get(..len).unwrap_or_default().to_vec()))
+            }
+            Err(error) => Err(error),
+        };
+        if to.send(datagram).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn read_raw(socket: Arc<RawSocket>, to: mpsc::Sender<io::Result<Datagram>>) {
+    let mut buffer = vec![0; 65_536];
+    loop {
+        let datagram = match socket.recv(&mut buffer).await {
+            Ok(received) => {
+                let payload = buffer.get(received.payload).unwrap_or_default().to_vec();
+                Ok(Datagram::raw(socket.local(), received.source, Transport::Esp, payload))
+            }
+            Err(error) => Err(error),
+        };
+        if to.send(datagram).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! Our key tables against tshark: what it says of a capture with and without them.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use aes_gcm::aead::{Aead, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
+use ikeproof_driver::capture::{
+    CaptureFile, Frame, FrameDirection, InterfaceInfo, LinkType, synthesise,
+};
+use ikeproof_driver::wireshark::{
+    EspEncryption, EspIntegrity, EspKeys, IkeEncryption, IkeIntegrity, Ikev1Keys, Ikev2Keys,
+    KeyTables,
+};
+use ikeproof_proto::forward::internet_checksum;
+use ikeproof_proto::middlebox::{Datagram, Direction, Transport};
+
+const EDGE: [u8; 4] = [192, 0, 2, 1];
+const PEER: [u8; 4] = [192, 0, 2, 2];
+const KEY: [u8; 36] = [0x42; 36];
+const IV: [u8; 8] = [7; 8];
+
+/// tshark's detailed text, or what it complains of; `None` where it is not installed.
+fn tshark(capture: &Path, profile: &Path) -> Option<Result<String, String>> {
+    let output = Command::new("tshark")
+        .env("WIRESHARK_CONFIG_DIR", profile)
+        .args(["-n", "-V", "-o", "esp.enable_encryption_decode:TRUE"])
+        .args(["-o", "esp.enable_authentication_check:TRUE", "-r"])
+        .arg(capture)
+        .output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => {
+            println!("SKIP: tshark: {error}");
+            return None;
+        }
+    };
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    Some(if output.status.success() && !errors.contains("Error") { Ok(text) } else { Err(errors) })
+}
+
+fn seal(aad: &[u8], plain: &[u8]) -> Vec<u8> {
+    let cipher = Aes256Gcm::new_from_slice(&KEY[..32]).unwrap();
+    let nonce = Nonce::try_from([&KEY[32..], &IV].concat().as_slice()).unwrap();
+    cipher.encrypt(&nonce, Payload { msg: plain, aad }).unwrap()
+}
+
+/// HDR, SK { N(INITIAL_CONTACT) } as the initiator sends it.
+fn ike_message() -> Vec<u8> {
+    let mut plain = vec![0, 0, 0, 8, 0, 0, 0x40, 0];
+    plain.push(0);
+    let body_len = 4 + 8 + plain.len() + 16;
+    let mut message = [[1_u8; 8], [2; 8]].concat();
+    message.extend([46, 0x20, 35, 0x08, 0, 0, 0, 1]);
+    message.extend((28 + body_len as u32).to_be_bytes());
+    message.extend([41, 0]);
+    message.extend((body_len as u16).to_be_bytes());
+    let sealed = seal(&message, &plain);
+    message.extend(IV);
+    message.extend(sealed);
+    message
+}
+
+/// A ping of 10.9.0.1 to 10.8.0.1, as the trailer of a tunnel packet leaves it.
+fn inner_ping() -> Vec<u8> {
+    let mut ping = vec![0x45, 0, 0, 28, 0, 1, 0x40, 0, 64, 1, 0, 0, 10, 9, 0, 1, 10, 8, 0, 1];
+    let checksum = internet_checksum(&[&ping]);
+    ping[10..12].copy_from_slice(&checksum.to_be_bytes());
+    ping.extend([8, 0, 0xf7, 0xfd, 0, 1, 0, 1]);
+    ping.extend([1, 2, 2, 4]);
+    ping
+}
+
+fn esp_packet(spi: u32, encrypted: bool) -> Vec<u8> {
+    let mut packet = [spi.to_be_bytes(), [0, 0, 0, 1]].concat();
+    if encrypted {
+        let sealed = seal(&packet, &inner_ping());
+        packet.extend(IV);
+        packet.extend(sealed);
+    } else {
+        packet.extend(inner_ping());
+    }
+    packet
+}
+
+fn capture(path: &Path) {
+    let file = CaptureFile::create(path).unwrap();
+    let info = InterfaceInfo {
+        name: "edge".to_owned(),
+        link: LinkType::Ethernet,
+        synthesised: true,
+        description: None,
+    };
+    let interface = file.interface(&info).unwrap();
+    let at = |port| (SocketAddr::from((EDGE, port)), SocketAddr::from((PEER, port)));
+    let datagrams = [
+        (500, Transport::Udp, ike_message()),
+        (0, Transport::Esp, esp_packet(0x1234, true)),
+        (4500, Transport::Udp, esp_packet(0x1235, true)),
+        (0, Transport::Esp, esp_packet(0x1236, false)),
+    ];
+    for (port, transport, bytes) in datagrams {
+        let (local, remote) = at(port);
+        let datagram = Datagram { local, remote, transport, bytes };
+        let bytes = synthesise(&datagram, Direction::ToPeer, &Default::default()).unwrap();
+        let frame = Frame {
+            at: Duration::new(1_700_000_000, 123_456_789),
+            direction: FrameDirection::Out,
+            link: LinkType::Ethernet,
+            original_len: bytes.len(),
+            bytes: &bytes,
+        };
+        file.frame(interface, &frame, Some("made by a test")).unwrap();
+    }
+}
+
+fn tables() -> KeyTables {
+    let esp = |spi, encryption, encryption_key: &[u8]| EspKeys {
+        source: Some(IpAddr::from(EDGE)),
+        destination: IpAddr::from(PEER),
+        spi,
+        encryption,
+        encryption_key: encryption_key.to_vec(),
+        integrity: EspIntegrity::Null,
+        integrity_key: vec![],
+        esn: false,
+    };
+    let gcm = EspEncryption::AesGcm(16);
+    KeyTables {
+        ikev1: vec![Ikev1Keys { cookie_i: [9; 8], key: vec![1; 16] }],
+        ikev2: vec![Ikev2Keys {
+            spi_i: [1; 8],
+            spi_r: [2; 8],
+            sk_ei: KEY.to_vec(),
+            sk_er: KEY.to_vec(),
+            encryption: IkeEncryption::AesGcm(256, 16),
+            sk_ai: vec![],
+            sk_ar: vec![],
+            integrity: IkeIntegrity::None,
+        }],
+        esp: vec![
+            esp(0x1234, gcm, &KEY),
+            esp(0x1235, gcm, &KEY),
+            esp(0x1236, EspEncryption::Null, &[]),
+        ],
+    }
+}
+
+#[test]
+fn tshark_decrypts_with_our_tables_and_not_without() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("made.pcapng");
+    capture(&path);
+    let (with, without) = (directory.path().join("with"), directory.path().join("without"));
+    assert!(tables().write(&with).unwrap().is_empty());
+    KeyTables::default().write(&without).unwrap();
+    let count = |profile: &Path| {
+        let text = tshark(&path, profile)?.unwrap();
+        let found = |what: &str| text.matches(what).count();
+        assert!(found("made by a test") >= 4);
+        assert!(found("synthesised by ikeproof") > 0 || found("edge") > 0);
+        assert!(text.contains("123456789") || text.contains(".123456789"));
+        Some((found("Notify Message Type: INITIAL_CONTACT"), found("Echo (ping) request")))
+    };
+    let (Some(with), Some(without)) = (count(&with), count(&without)) else { return };
+    println!("with keys: {with:?}, without: {without:?}");
+    assert_eq!((with, without), ((1, 3), (0, 0)));
+}
+
+#[test]
+fn tshark_knows_every_name_we_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("made.pcapng");
+    capture(&path);
+    let mut tables = tables();
+    let ike = tables.ikev2[0].clone();
+    let mut encryptions = vec![(IkeEncryption::Null, 0), (IkeEncryption::TripleDes, 24)];
+    for bits in [128, 192, 256] {
+        let octets = usize::from(bits / 8);
+        encryptions.push((IkeEncryption::AesCbc(bits), octets));
+        encryptions.push((IkeEncryption::AesCtr(bits), octets + 4));
+        for icv in [8, 12, 16] {
+            encryptions.push((IkeEncryption::AesGcm(bits, icv), octets + 4));
+            encryptions.push((IkeEncryption::AesCcm(bits, icv), octets + 3));
+        }
+    }
+    for (n, (encryption, len)) in encryptions.into_iter().enumerate() {
+        let (spi_i, key) = ([n as u8 + 10; 8], vec![3; len]);
+        let keys = Ikev2Keys { spi_i, encryption, sk_ei: key.clone(), sk_er: key, ..ike.clone() };
+        tables.ikev2.push(keys);
+    }
+    let integrities = [
+        (IkeIntegrity::Md5_96, EspIntegrity::Md5_96, 16),
+        (IkeIntegrity::Sha1_96, EspIntegrity::Sha1_96, 20),
+        (IkeIntegrity::Sha256_128, EspIntegrity::Sha256_128, 32),
+        (IkeIntegrity::Sha384_192, EspIntegrity::Sha384_192, 48),
+        (IkeIntegrity::Sha512_256, EspIntegrity::Sha512_256, 64),
+        (IkeIntegrity::Unchecked(128), EspIntegrity::Unchecked(128), 0),
+    ];
+    let esp = tables.esp[0].clone();
+    for (n, (integrity, esp_integrity, len)) in integrities.into_iter().enumerate() {
+        let (spi_i, key) = ([n as u8 + 100; 8], vec![3; len]);
+        let encryption = IkeEncryption::AesCbc(128);
+        let (sk_ei, sk_er) = (vec![1; 16], vec![2; 16]);
+        let (sk_ai, sk_ar) = (key.clone(), key.clone());
+        let keys = Ikev2Keys { spi_i, encryption, sk_ei, sk_er, integrity, sk_ai, sk_ar, ..ike };
+        tables.ikev2.push(keys);
+        let (integrity, integrity_key) = (esp_integrity, key);
+        tables.esp.push(EspKeys { integrity, integrity_key, esn: n % 2 == 0, ..esp.clone() });
+    }
+    for (encryption, len) in [
+        (EspEncryption::Des, 8),
+        (EspEncryption::TripleDes, 24),
+        (EspEncryption::AesCbc, 32),
+        (EspEncryption::AesCtr, 20),
+        (EspEncryption::AesGcm(8), 20),
+        (EspEncryption::AesGcm(12), 20),
+    ] {
+        let destination = "2001:db8::1".parse().unwrap();
+        let encryption_key = vec![1; len];
+        let source = None;
+        tables.esp.push(EspKeys { source, destination, encryption, encryption_key, ..esp.clone() });
+    }
+    let profile = directory.path().join("profile");
+    assert!(tables.write(&profile).unwrap().is_empty());
+    let Some(known) = tshark(&path, &profile) else { return };
+    known.unwrap();
+    // The control: a name that tshark does not know makes it complain.
+    std::fs::write(
+        profile.join("esp_sa"),
+        "\"IPv4\",\"*\",\"*\",\"*\",\"AES\",\"\",\"NULL\",\"\"\n",
+    )
+    .unwrap();
+    let complaint = tshark(&path, &profile).unwrap().unwrap_err();
+    assert!(complaint.contains("invalid value: AES"), "{complaint}");
+}
