@@ -1,0 +1,269 @@
+//! A peer's configuration as the core's: one endpoint for responding, a connection for each
+//! initiation. What the core cannot do is refused here, before anything is loaded.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use ikeproof_proto::{
+    config::{self, EndpointConfig, Limits, NatPorts, Timers},
+    crypto::{SecretBytes, suite::Group},
+    policy::{self, Credential, ProbeMode},
+};
+
+use super::{profile, proposal};
+use crate::{
+    Error, Result, Unsupported,
+    peer::{
+        Child, Configured, Connection, Dpd, End, Identity, Mode, PeerConfig, Protocol, Tuned,
+        Version,
+    },
+};
+
+/// The port of IKE, and of IKE and ESP behind NAT.
+const IKE_PORT: u16 = 500;
+pub(super) const NAT_PORT: u16 = 4500;
+/// The replay window that the core always has.
+const REPLAY_WINDOW: u32 = 1024;
+
+/// The name under which the core runs a child of a connection; no configured name has a slash.
+pub(super) fn core_name(connection: &str, child: &str) -> String {
+    format!("{connection}/{child}")
+}
+
+/// The configuration for responding, and what was set beside it.
+pub(super) fn endpoint(config: &PeerConfig) -> Result<(EndpointConfig, Configured)> {
+    config.connections.iter().try_for_each(check)?;
+    if config.daemon.accept_aggressive_psk {
+        return Err(unsupported("aggressive mode", "the core speaks IKEv2 only"));
+    }
+    let mut profile = profile::of(config);
+    if let Some(dpd) = only_dpd(config)? {
+        let delay = dpd.delay.as_secs().max(1);
+        profile.timers.dpd_interval = delay;
+        if let Some(timeout) = dpd.timeout {
+            let probes = timeout.as_secs() / delay;
+            profile.timers.dpd_retries = u32::try_from(probes).unwrap_or(u32::MAX).max(1);
+        }
+        profile.readings.r23 = ProbeMode::Periodic;
+    }
+    let mut tuned = Vec::new();
+    let mut own = config.connections.iter().map(|connection| &connection.local.identity);
+    let identity = own.next().cloned().flatten();
+    if own.any(|other| *other != identity) {
+        tuned.push(Tuned {
+            setting: String::from("identity as a responder"),
+            value: identity.as_ref().map_or_else(|| String::from("the address"), spelled),
+            why: String::from("the core has one for all connections; the first one's is taken"),
+        });
+    }
+    let timers = timers(config, &mut tuned);
+    let identity = identity.as_ref().map(|identity| proposal::identity(identity).to_id());
+    let credentials = credentials(config)?;
+    let rendered = rendered(config, &profile, &credentials);
+    let endpoint = EndpointConfig {
+        profile,
+        identity,
+        credentials,
+        limits: Limits::default(),
+        timers,
+        faults: Vec::new(),
+        log_keys: false,
+    };
+    Ok((endpoint, Configured { tuned, rendered }))
+}
+
+/// An endpoint that knows nobody.
+pub(super) fn unconfigured() -> EndpointConfig {
+    EndpointConfig {
+        profile: profile::closed(),
+        identity: None,
+        credentials: Vec::new(),
+        limits: Limits::default(),
+        timers: Timers::default(),
+        faults: Vec::new(),
+        log_keys: false,
+    }
+}
+
+/// The connection that is initiated for a child.
+pub(super) fn initiation(
+    connection: &Connection,
+    child: &Child,
+    own: IpAddr,
+) -> Result<config::Connection> {
+    let Connection { local, remote, .. } = connection;
+    let Some(to) = remote.address else {
+        return Err(Error::Invalid {
+            what: "connection",
+            value: connection.name.clone(),
+            why: String::from("it has no remote address, so it can only be responded to"),
+        });
+    };
+    let ike = proposal::ike(&connection.ike);
+    let groups = connection.ike.iter().flat_map(|one| &one.groups);
+    if !groups.clone().any(|group| Group::from_iana(group.0).is_some()) {
+        let named: Vec<_> = groups.map(ToString::to_string).collect();
+        let why = format!("it can compute no value for {}", named.join(", "));
+        return Err(unsupported("initiating with these groups", &why));
+    }
+    let start_on_nat_port = local.port == Some(NAT_PORT) || remote.port == Some(NAT_PORT);
+    let remote_nat_port = if start_on_nat_port { remote.port } else { None };
+    let from = local.address.unwrap_or(own);
+    Ok(config::Connection {
+        name: core_name(&connection.name, &child.name),
+        local: SocketAddr::new(from, local.port.unwrap_or(IKE_PORT)),
+        remote: SocketAddr::new(to, remote.port.unwrap_or(IKE_PORT)),
+        nat_ports: NatPorts { local: NAT_PORT, remote: remote_nat_port.unwrap_or(NAT_PORT) },
+        start_on_nat_port,
+        id: identity_of(local, from).to_id(),
+        remote_id: remote.identity.as_ref().map(|identity| proposal::identity(identity).to_id()),
+        expect_id: Some(identity_of(remote, to).to_id()),
+        psk: SecretBytes::from_slice(connection.psk.octets()),
+        ike,
+        child: proposal::child(&child.proposals),
+        ts_local: child.local.iter().map(proposal::selector).collect(),
+        ts_remote: child.remote.iter().map(proposal::selector).collect(),
+        force_encapsulation: connection.force_encap,
+    })
+}
+
+/// The identity of an end: its own, or its address.
+pub(super) fn identity_of(end: &End, address: IpAddr) -> policy::Identity {
+    end.identity.as_ref().map_or(policy::Identity::Ip(address), proposal::identity)
+}
+
+fn credentials(config: &PeerConfig) -> Result<Vec<Credential>> {
+    let mut all = Vec::new();
+    for connection in &config.connections {
+        let remote = &connection.remote;
+        let id = match (&remote.identity, remote.address) {
+            (Some(identity), _) => proposal::identity(identity),
+            (None, Some(address)) => policy::Identity::Ip(address),
+            (None, None) => {
+                let why = "the core looks a preshared key up by who asks for it";
+                return Err(unsupported("a connection with any remote identity", why));
+            }
+        };
+        let psk = SecretBytes::from_slice(connection.psk.octets());
+        all.push(Credential { id, psk, bound_source: remote.address });
+    }
+    for secret in &config.secrets {
+        if secret.owners.is_empty() {
+            let why = "the core looks a preshared key up by who asks for it";
+            return Err(unsupported("a preshared key for anybody", why));
+        }
+        all.extend(secret.owners.iter().map(|owner| Credential {
+            id: proposal::identity(owner),
+            psk: SecretBytes::from_slice(secret.psk.octets()),
+            bound_source: None,
+        }));
+    }
+    Ok(all)
+}
+
+/// Refuses what the core does not do.
+fn check(connection: &Connection) -> Result<()> {
+    let no_core = |what| Err(unsupported(what, "the core does not do it"));
+    if connection.version != Version::V2 {
+        return no_core("IKEv1");
+    }
+    if connection.mobike == Some(true) {
+        return no_core("MOBIKE");
+    }
+    if connection.fragmentation == Some(true) {
+        return no_core("IKE fragmentation");
+    }
+    if connection.rekey.is_some() || connection.children.iter().any(|child| child.rekey.is_some()) {
+        return no_core("rekeying");
+    }
+    if connection.ike.len() > 255 || connection.children.iter().any(|c| c.proposals.len() > 255) {
+        return Err(unsupported("more than 255 proposals", "their number has eight bits"));
+    }
+    for child in &connection.children {
+        if child.protocol == Protocol::Ah {
+            return no_core("AH");
+        }
+        if child.mode == Mode::Transport {
+            return no_core("transport mode");
+        }
+        if child.replay_window.is_some_and(|window| window != REPLAY_WINDOW) {
+            let why = format!("its replay window always has {REPLAY_WINDOW} packets");
+            return Err(unsupported("a replay window of one's own", &why));
+        }
+    }
+    Ok(())
+}
+
+/// Dead peer detection, which the core has once for all connections.
+fn only_dpd(config: &PeerConfig) -> Result<Option<Dpd>> {
+    let mut all = config.connections.iter().map(|connection| connection.dpd);
+    let first = all.next().flatten();
+    if all.any(|other| other != first) {
+        let why = "the core has one schedule for all connections";
+        return Err(unsupported("dead peer detection that differs by connection", why));
+    }
+    Ok(first)
+}
+
+fn timers(config: &PeerConfig, tuned: &mut Vec<Tuned>) -> Timers {
+    let daemon = &config.daemon;
+    let mut timers = Timers::default();
+    if let Some(timeout) = daemon.retransmit_timeout {
+        timers.retransmit = timeout.max(Duration::from_millis(1));
+    }
+    if let Some(tries) = daemon.retransmit_tries {
+        timers.retransmit_tries = tries;
+    }
+    if daemon.retransmit_timeout.is_none() && daemon.retransmit_tries.is_none() {
+        // As for the other drivers: what nobody answers ends within seconds.
+        timers.retransmit = Duration::from_millis(500);
+        timers.retransmit_tries = 4;
+        tuned.push(Tuned {
+            setting: String::from("timers.retransmit"),
+            value: format!("{:?}, {} times", timers.retransmit, timers.retransmit_tries),
+            why: String::from("so that what nobody answers ends within a test's time"),
+        });
+    }
+    timers
+}
+
+/// The configuration as the core has it, without secrets.
+fn rendered(
+    config: &PeerConfig,
+    profile: &policy::Profile,
+    credentials: &[Credential],
+) -> Vec<(String, String)> {
+    let mut texts = vec![(String::from("profile"), json(profile))];
+    let known: Vec<_> = credentials.iter().map(|credential| credential.id.to_string()).collect();
+    texts.push((String::from("credentials"), known.join("\n")));
+    for connection in &config.connections {
+        for child in &connection.children {
+            let name = format!("connection {}", core_name(&connection.name, &child.name));
+            let ike: Vec<_> = proposal::ike(&connection.ike);
+            let esp = proposal::child(&child.proposals);
+            let lines = ike.iter().chain(&esp).map(|one| {
+                let words: Vec<_> = one.transforms.iter().map(ToString::to_string).collect();
+                format!("{} {}: {}", one.protocol, one.number, words.join(" "))
+            });
+            texts.push((name, lines.collect::<Vec<_>>().join("\n")));
+        }
+    }
+    texts
+}
+
+fn json(profile: &policy::Profile) -> String {
+    // A profile is plain data; should it ever not be, the text says why.
+    serde_json::to_string_pretty(profile).unwrap_or_else(|error| error.to_string())
+}
+
+fn spelled(identity: &Identity) -> String {
+    proposal::identity(identity).to_string()
+}
+
+/// What the embedded peer cannot do.
+pub(super) fn unsupported(what: &str, why: &str) -> Error {
+    Unsupported { peer: String::from("embedded"), what: what.to_owned(), why: why.to_owned() }
+        .into()
+}

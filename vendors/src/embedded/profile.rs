@@ -1,0 +1,109 @@
+//! The rules that the embedded peer goes by as a responder.
+//!
+//! It begins with everything there is code for. Like a real daemon it takes only what its connections
+//! name, where they name anything; lists are taken over all connections together, so a combination
+//! that no single proposal holds is accepted where each of its parts is configured.
+
+use ikeproof_proto::{
+    crypto::suite::{ChildProtocol, Group},
+    policy::{NameMatch, Profile, Selector as Protected},
+};
+
+use super::proposal;
+use crate::peer::{Child, Connection, PeerConfig};
+
+/// Everything that the core can run, without a rule over combinations.
+pub fn permissive() -> Profile {
+    let mut profile = Profile::lenient("embedded");
+    // The data plane does neither, so negotiating them would end in a tunnel that is none.
+    profile.child.esn.accept = false;
+    profile.child.protocols.accept = vec![ChildProtocol::Esp];
+    profile.readings.r18 = NameMatch::Exact;
+    profile
+}
+
+/// What nobody has configured refuses every proposal, as a daemon without connections does.
+pub(super) fn closed() -> Profile {
+    let mut profile = permissive();
+    profile.ike.encr.accept.clear();
+    profile
+}
+
+/// What the connections of a configuration accept.
+pub(super) fn of(config: &PeerConfig) -> Profile {
+    if config.connections.is_empty() {
+        return closed();
+    }
+    let mut profile = permissive();
+    let children = || config.connections.iter().flat_map(|connection| &connection.children);
+    let ike = || config.connections.iter().flat_map(|connection: &Connection| &connection.ike);
+    let esp = || children().flat_map(|child: &Child| &child.proposals);
+    if ike().next().is_some() {
+        let rules = &mut profile.ike;
+        rules.encr.accept = known(ike().flat_map(|one| &one.encr), |e| proposal::known_encr(*e));
+        rules.integ.accept = known(ike().flat_map(|one| &one.integ), |i| proposal::known_integ(*i));
+        rules.prf.accept = known(ike().flat_map(|one| one.prfs()), proposal::known_prf);
+        let groups = ike().flat_map(|one| &one.groups);
+        rules.groups.accept = known(groups, |group| Group::from_iana(group.0));
+    }
+    if esp().next().is_some() {
+        let rules = &mut profile.child;
+        rules.encr.accept = known(esp().flat_map(|one| &one.encr), |e| proposal::known_encr(*e));
+        rules.integ.accept = known(esp().flat_map(|one| &one.integ), |i| proposal::known_integ(*i));
+    }
+    let local = || children().flat_map(|child| &child.local);
+    let remote = || children().flat_map(|child| &child.remote);
+    if local().next().is_some() {
+        profile.ts.local = local().map(|one| Protected(proposal::selector(one))).collect();
+    }
+    if remote().next().is_some() {
+        profile.ts.remote = remote().map(|one| Protected(proposal::selector(one))).collect();
+    }
+    if let Some(threshold) = config.daemon.cookie_threshold {
+        profile.limits.cookie_threshold = usize::try_from(threshold).unwrap_or(usize::MAX);
+    }
+    profile
+}
+
+/// The values that the core knows, each once and in order.
+fn known<A, T: PartialEq>(
+    values: impl Iterator<Item = A>,
+    read: impl Fn(A) -> Option<T>,
+) -> Vec<T> {
+    let mut kept = Vec::new();
+    for value in values.filter_map(read) {
+        if !kept.contains(&value) {
+            kept.push(value);
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use ikeproof_proto::policy::IkeSelection;
+    use ikeproof_proto::wire::GroupId;
+
+    use super::*;
+    use crate::peer::{Encr, IkeProposal, Integ};
+
+    fn offer(encr: Encr, group: u16) -> Vec<ikeproof_proto::wire::v2::Proposal> {
+        proposal::ike(&[IkeProposal {
+            encr: vec![encr],
+            integ: vec![Integ::Md5],
+            prf: Vec::new(),
+            groups: vec![crate::peer::Group(group)],
+        }])
+    }
+
+    #[test]
+    fn old_algorithms_are_accepted_and_the_closed_profile_takes_none() {
+        for (encr, group) in [(Encr::TripleDes, 2), (Encr::AesCbc(128), 5), (Encr::AesCbc(256), 31)]
+        {
+            let chosen = permissive().select_ike(&offer(encr, group), GroupId(group));
+            assert!(matches!(chosen, IkeSelection::Accept { .. }), "{encr:?} {group}");
+            let refused = closed().select_ike(&offer(encr, group), GroupId(group));
+            assert!(matches!(refused, IkeSelection::Refuse(_)), "{encr:?} {group}");
+        }
+    }
+}

@@ -1,0 +1,359 @@
+//! The vendor-neutral configuration as ipsec.conf and ipsec.secrets.
+
+use crate::{
+    Unsupported,
+    peer::{
+        Child, ChildProposal, Connection, Daemon, Encr, End, Esn, Group, Identity, IkeProposal,
+        Integ, Mode, PeerConfig, Prf, Protocol, Selector, Start, Tuned, Version,
+    },
+};
+
+/// A configuration in pluto's words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rendered {
+    /// The connections' part of ipsec.conf.
+    pub(super) conf: String,
+    /// ipsec.secrets.
+    pub(super) secrets: String,
+    /// The `conn` names: (name, whether to initiate at once).
+    pub(super) names: Vec<(String, bool)>,
+    /// What was set beside the configuration.
+    pub(super) tuned: Vec<Tuned>,
+}
+
+/// pluto's log inside the peer.
+pub(super) const LOG: &str = "/run/ikeproof/daemon.log";
+
+/// The name of the `conn` for a child.
+pub(super) fn conn_name(connection: &str, child: &str) -> String {
+    format!("{connection}.{child}")
+}
+
+/// Renders a configuration, or says what pluto cannot do. `all` is the build with group 2.
+pub(super) fn render(config: &PeerConfig, all: bool) -> Result<Rendered, Unsupported> {
+    if config.daemon.accept_aggressive_psk {
+        tracing::debug!("pluto accepts aggressive mode with a preshared key without being told");
+    }
+    let mut rendered = Rendered {
+        conf: String::new(),
+        secrets: String::new(),
+        names: Vec::new(),
+        tuned: vec![Tuned {
+            setting: String::from("impair revival"),
+            value: String::from("yes"),
+            why: String::from("pluto would bring a connection up again that the test took down"),
+        }],
+    };
+    let words = Words { all };
+    for connection in &config.connections {
+        for child in &connection.children {
+            let name = conn_name(&connection.name, &child.name);
+            rendered.conf.push_str(&words.conn(&name, connection, child, &config.daemon)?);
+            rendered.names.push((name, child.start == Start::Initiate));
+        }
+        let owners = [&connection.local, &connection.remote].map(end_id);
+        rendered.secrets.push_str(&format!(
+            "{} {} : PSK 0x{}\n",
+            owners[0],
+            owners[1],
+            connection.psk.hex()
+        ));
+    }
+    for secret in &config.secrets {
+        let owners: Vec<_> = secret.owners.iter().map(identity_text).collect();
+        rendered.secrets.push_str(&format!("{} : PSK 0x{}\n", owners.join(" "), secret.psk.hex()));
+    }
+    if config.daemon.retransmit_timeout.is_none() || config.daemon.retransmit_tries.is_none() {
+        rendered.tuned.push(Tuned {
+            setting: String::from("retransmit-timeout"),
+            value: retransmission(&config.daemon).1,
+            why: String::from("a silent refusal would cost a minute"),
+        });
+    }
+    Ok(rendered)
+}
+
+/// `config setup`, read when pluto starts.
+pub(super) fn setup(daemon: &Daemon) -> String {
+    let mut text = format!(
+        "config setup\n    logfile={LOG}\n    logtime=yes\n    logappend=yes\n    uniqueids=no\n    \
+         virtual-private=%v4:0.0.0.0/0\n    ikev1-policy=accept\n"
+    );
+    if let Some(count) = daemon.cookie_threshold {
+        text.push_str(&format!("    ddos-ike-threshold={count}\n"));
+    }
+    text
+}
+
+/// The spelling, which depends on the build.
+struct Words {
+    all: bool,
+}
+
+impl Words {
+    fn conn(
+        &self,
+        name: &str,
+        connection: &Connection,
+        child: &Child,
+        daemon: &Daemon,
+    ) -> Result<String, Unsupported> {
+        let (interval, timeout) = retransmission(daemon);
+        let version = connection.version;
+        let mut lines = vec![
+            format!("left={}", address(&connection.local)),
+            format!("leftid={}", end_id(&connection.local)),
+            format!("right={}", address(&connection.remote)),
+            format!("rightid={}", end_id(&connection.remote)),
+            String::from("authby=secret"),
+            format!("ikev2={}", yes_no(version == Version::V2)),
+            format!("ike={}", self.ike(&connection.ike)?),
+            format!("retransmit-interval={interval}"),
+            format!("retransmit-timeout={timeout}"),
+            String::from("auto=ignore"),
+        ];
+        if version == Version::V1Aggressive {
+            lines.push(String::from("aggressive=yes"));
+        }
+        if version == Version::V2 {
+            lines.push(String::from("narrowing=yes"));
+        }
+        for (side, end) in [("left", &connection.local), ("right", &connection.remote)] {
+            if let Some(port) = end.port {
+                lines.push(format!("{side}ikeport={port}"));
+            }
+        }
+        if connection.force_encap {
+            lines.push(String::from("encapsulation=yes"));
+        }
+        if let Some(fragmentation) = connection.fragmentation {
+            lines.push(format!("fragmentation={}", yes_no(fragmentation)));
+        }
+        match (connection.mobike, version) {
+            (Some(true), Version::V1Main | Version::V1Aggressive) => {
+                return Err(unsupported("MOBIKE", "it belongs to IKEv2"));
+            }
+            (Some(mobike), Version::V2) => lines.push(format!("mobike={}", yes_no(mobike))),
+            _ => {}
+        }
+        if let Some(dpd) = connection.dpd {
+            let timeout = dpd.timeout.unwrap_or(dpd.delay * 4);
+            lines.push(format!("dpddelay={}s", dpd.delay.as_secs().max(1)));
+            lines.push(format!("dpdtimeout={}s", timeout.as_secs().max(1)));
+        }
+        lines.extend(self.child(child)?);
+        lines.extend(lifetimes(connection, child));
+        Ok(format!("\nconn {name}\n    {}\n", lines.join("\n    ")))
+    }
+
+    fn child(&self, child: &Child) -> Result<Vec<String>, Unsupported> {
+        let (key, phase2) = match child.protocol {
+            Protocol::Esp => ("esp", "esp"),
+            Protocol::Ah => ("ah", "ah"),
+        };
+        let pfs = child.proposals.iter().any(|proposal| !proposal.groups.is_empty());
+        let proposals: Result<Vec<_>, _> = child
+            .proposals
+            .iter()
+            .map(|proposal| self.child_proposal(child.protocol, proposal))
+            .collect();
+        let mut lines = vec![
+            format!("type={}", if child.mode == Mode::Tunnel { "tunnel" } else { "transport" }),
+            format!("phase2={phase2}"),
+            format!("{key}={}", proposals?.join(",")),
+            format!("pfs={}", yes_no(pfs)),
+            format!("esn={}", esn(&child.proposals)?),
+        ];
+        for (side, selectors) in [("left", &child.local), ("right", &child.remote)] {
+            let [selector] = selectors.as_slice() else {
+                return Err(unsupported(
+                    "several traffic selectors in one child",
+                    "pluto 4 has one pair per conn; use one child per pair",
+                ));
+            };
+            if child.mode == Mode::Tunnel {
+                lines.push(format!("{side}subnet={}/{}", selector.address, selector.prefix));
+            }
+            lines.extend(protoport(selector).map(|text| format!("{side}protoport={text}")));
+        }
+        if let Some(window) = child.replay_window {
+            lines.push(format!("replay-window={window}"));
+        }
+        Ok(lines)
+    }
+
+    fn ike(&self, proposals: &[IkeProposal]) -> Result<String, Unsupported> {
+        let texts: Result<Vec<_>, Unsupported> = proposals
+            .iter()
+            .map(|proposal| {
+                let implied: Vec<_> =
+                    proposal.integ.iter().map(|integ| Prf::from(*integ)).collect();
+                if !proposal.integ.is_empty() && proposal.prfs() != implied {
+                    return Err(unsupported(
+                        "a PRF other than the integrity algorithm's",
+                        "pluto's ike= names both with one word",
+                    ));
+                }
+                let encr = self.join(proposal.encr.iter().map(|encr| self.encr(*encr)))?;
+                let prf =
+                    self.join(proposal.prfs().iter().map(|prf| Ok(prf_word(*prf).to_owned())))?;
+                let groups = self.join(proposal.groups.iter().map(|group| self.group(*group)))?;
+                Ok(format!("{encr}-{prf}-{groups}"))
+            })
+            .collect();
+        Ok(texts?.join(","))
+    }
+
+    fn child_proposal(
+        &self,
+        protocol: Protocol,
+        proposal: &ChildProposal,
+    ) -> Result<String, Unsupported> {
+        let mut parts = Vec::new();
+        if protocol == Protocol::Esp {
+            parts.push(self.join(proposal.encr.iter().map(|encr| self.encr(*encr)))?);
+        }
+        if !proposal.integ.is_empty() {
+            parts.push(
+                self.join(proposal.integ.iter().map(|integ| Ok(integ_word(*integ).to_owned())))?,
+            );
+        }
+        if !proposal.groups.is_empty() {
+            parts.push(self.join(proposal.groups.iter().map(|group| self.group(*group)))?);
+        }
+        Ok(parts.join("-"))
+    }
+
+    fn join(
+        &self,
+        words: impl Iterator<Item = Result<String, Unsupported>>,
+    ) -> Result<String, Unsupported> {
+        Ok(words.collect::<Result<Vec<_>, _>>()?.join("+"))
+    }
+
+    fn encr(&self, encr: Encr) -> Result<String, Unsupported> {
+        Ok(match encr {
+            Encr::Null => String::from("null"),
+            Encr::Des => return Err(unsupported("DES", "pluto has removed it")),
+            Encr::TripleDes => String::from("3des"),
+            Encr::AesCbc(bits) => format!("aes{bits}"),
+            Encr::AesCtr(bits) => format!("aes_ctr{bits}"),
+            Encr::AesGcm(bits, icv) => format!("aes_gcm_{icv}_{bits}"),
+            Encr::AesCcm(bits, icv) => format!("aes_ccm_{icv}_{bits}"),
+            Encr::AesGmac(bits) => format!("null_auth_aes_gmac{bits}"),
+            Encr::CamelliaCbc(bits) => format!("camellia{bits}"),
+            Encr::ChaCha20Poly1305 => String::from("chacha20_poly1305"),
+        })
+    }
+
+    fn group(&self, group: Group) -> Result<String, Unsupported> {
+        match group.0 {
+            2 if !self.all => Err(unsupported(
+                "group 2",
+                "Debian builds pluto without it; use the libreswan-src image",
+            )),
+            2 | 5 | 14..=21 | 31 => Ok(format!("dh{}", group.0)),
+            22..=24 if self.all => Ok(format!("dh{}", group.0)),
+            _ => Err(unsupported(&group.to_string(), "pluto has no such group")),
+        }
+    }
+}
+
+fn lifetimes(connection: &Connection, child: &Child) -> Vec<String> {
+    if connection.rekey.is_none() && child.rekey.is_none() {
+        return vec![String::from("rekey=no")];
+    }
+    // A rekey begins a margin before the end of the lifetime.
+    let margin = 10;
+    let end = |rekey: Option<std::time::Duration>| rekey.map(|rekey| rekey.as_secs() + margin);
+    let mut lines = vec![
+        String::from("rekey=yes"),
+        format!("rekeymargin={margin}s"),
+        String::from("rekeyfuzz=0%"),
+    ];
+    lines.extend(end(connection.rekey).map(|seconds| format!("ikelifetime={seconds}s")));
+    lines.extend(end(child.rekey).map(|seconds| format!("salifetime={seconds}s")));
+    lines
+}
+
+/// The interval in milliseconds, and the time after which pluto gives up.
+fn retransmission(daemon: &Daemon) -> (String, String) {
+    let interval = daemon.retransmit_timeout.map_or(1000, |timeout| timeout.as_millis());
+    // pluto doubles the interval each time.
+    let tries = daemon.retransmit_tries.unwrap_or(3).min(16);
+    let total = interval.saturating_mul((1 << (tries + 1)) - 1).div_ceil(1000);
+    (interval.to_string(), format!("{total}s"))
+}
+
+fn esn(proposals: &[ChildProposal]) -> Result<&'static str, Unsupported> {
+    let mut all = proposals.iter().map(|proposal| proposal.esn);
+    let first = all.next().unwrap_or_default();
+    if all.any(|other| other != first) {
+        return Err(unsupported(
+            "ESN in some proposals only",
+            "pluto's esn= is for the whole conn",
+        ));
+    }
+    Ok(match first {
+        Esn::No => "no",
+        Esn::Yes => "yes",
+        Esn::Either => "either",
+    })
+}
+
+fn protoport(selector: &Selector) -> Option<String> {
+    match (selector.protocol, selector.port) {
+        (None, None) => None,
+        (protocol, port) => {
+            let port = port.map_or_else(|| String::from("%any"), |port| port.to_string());
+            Some(format!("{}/{port}", protocol.unwrap_or(0)))
+        }
+    }
+}
+
+fn address(end: &End) -> String {
+    end.address.map_or_else(|| String::from("%any"), |address| address.to_string())
+}
+
+fn end_id(end: &End) -> String {
+    end.identity.as_ref().map_or_else(|| address(end), identity_text)
+}
+
+fn identity_text(identity: &Identity) -> String {
+    match identity {
+        Identity::Ip(address) => address.to_string(),
+        Identity::Fqdn(name) => format!("@{name}"),
+        Identity::Email(name) => name.clone(),
+        Identity::KeyId(octets) => {
+            let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
+            format!("@#{hex}")
+        }
+    }
+}
+
+fn integ_word(integ: Integ) -> &'static str {
+    prf_word(Prf::from(integ))
+}
+
+fn prf_word(prf: Prf) -> &'static str {
+    match prf {
+        Prf::Md5 => "md5",
+        Prf::Sha1 => "sha1",
+        Prf::Sha256 => "sha2_256",
+        Prf::Sha384 => "sha2_384",
+        Prf::Sha512 => "sha2_512",
+        Prf::AesXcbc => "aes_xcbc",
+        Prf::AesCmac => "aes_cmac",
+    }
+}
+
+fn yes_no(value: bool) -> &'static str {
+    if value { "yes" } else { "no" }
+}
+
+fn unsupported(what: &str, why: &str) -> Unsupported {
+    Unsupported { peer: String::from("libreswan"), what: what.to_owned(), why: why.to_owned() }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,124 @@
+use std::time::Duration;
+
+use rstest::rstest;
+
+use super::*;
+use crate::peer::Psk;
+
+const ALL: Words = Words { all: true };
+
+fn ike(encr: Encr, integ: &[Integ], prf: &[Prf], group: u16) -> IkeProposal {
+    IkeProposal {
+        encr: vec![encr],
+        integ: integ.to_vec(),
+        prf: prf.to_vec(),
+        groups: vec![Group(group)],
+    }
+}
+
+fn config() -> PeerConfig {
+    let end =
+        |last: u8, identity| End { address: Some([10, 0, 0, last].into()), port: None, identity };
+    PeerConfig {
+        connections: vec![Connection {
+            name: String::from("edge"),
+            version: Version::V2,
+            local: end(10, Some(Identity::Email(String::from("a@b.example")))),
+            remote: end(2, Some(Identity::Fqdn(String::from("edge.example.com")))),
+            psk: Psk::new("secret"),
+            ike: vec![ike(Encr::AesCbc(128), &[Integ::Sha1], &[], 14)],
+            children: vec![Child {
+                name: String::from("net"),
+                protocol: Protocol::Esp,
+                mode: Mode::Tunnel,
+                proposals: vec![ChildProposal {
+                    encr: vec![Encr::AesGcm(128, 16)],
+                    ..Default::default()
+                }],
+                local: vec![Selector::network([10, 1, 0, 0], 24)],
+                remote: vec![Selector::network([0, 0, 0, 0], 0)],
+                start: Start::Wait,
+                rekey: None,
+                replay_window: None,
+            }],
+            force_encap: false,
+            fragmentation: None,
+            mobike: None,
+            dpd: None,
+            rekey: None,
+        }],
+        ..Default::default()
+    }
+}
+
+#[rstest]
+#[case(ike(Encr::AesCbc(256), &[Integ::Sha256], &[], 14), "aes256-sha2_256-dh14")]
+#[case(ike(Encr::AesGcm(256, 16), &[], &[Prf::Sha512], 19), "aes_gcm_16_256-sha2_512-dh19")]
+#[case(ike(Encr::TripleDes, &[Integ::Md5], &[Prf::Md5], 2), "3des-md5-dh2")]
+#[case(ike(Encr::AesCtr(128), &[Integ::AesXcbc], &[], 31), "aes_ctr128-aes_xcbc-dh31")]
+fn ike_proposals(#[case] proposal: IkeProposal, #[case] expected: &str) {
+    assert_eq!(ALL.ike(&[proposal]).unwrap(), expected);
+}
+
+#[rstest]
+#[case::des(ike(Encr::Des, &[Integ::Md5], &[], 5), "DES")]
+#[case::prf(ike(Encr::AesCbc(128), &[Integ::Sha1], &[Prf::Sha256], 14), "a PRF other than the integrity algorithm's")]
+#[case::group(ike(Encr::AesCbc(128), &[Integ::Sha1], &[], 32), "group 32")]
+fn what_pluto_cannot_say(#[case] proposal: IkeProposal, #[case] what: &str) {
+    assert_eq!(ALL.ike(&[proposal]).unwrap_err().what, what);
+}
+
+#[test]
+fn group_2_needs_the_source_build() {
+    let mut wanted = config();
+    wanted.connections[0].ike[0].groups = vec![Group(2)];
+    assert_eq!(render(&wanted, false).unwrap_err().what, "group 2");
+    assert!(render(&wanted, true).is_ok());
+}
+
+#[test]
+fn several_selectors_are_refused() {
+    let mut wanted = config();
+    wanted.connections[0].children[0].local.push(Selector::network([10, 3, 0, 0], 24));
+    assert!(render(&wanted, true).is_err());
+}
+
+#[test]
+fn a_connection_is_rendered_whole() {
+    let rendered = render(&config(), false).unwrap();
+    for line in [
+        "conn edge.net\n",
+        "left=10.0.0.10\n",
+        "leftid=a@b.example\n",
+        "rightid=@edge.example.com\n",
+        "ikev2=yes\n",
+        "esp=aes_gcm_16_128\n",
+        "leftsubnet=10.1.0.0/24\n",
+        "rightsubnet=0.0.0.0/0\n",
+        "esn=no\n",
+        "pfs=no\n",
+        "rekey=no\n",
+    ] {
+        assert!(rendered.conf.contains(line), "{line} in {}", rendered.conf);
+    }
+    assert_eq!(rendered.secrets, "a@b.example @edge.example.com : PSK 0x736563726574\n");
+    assert_eq!(rendered.names, [(String::from("edge.net"), false)]);
+    assert!(!rendered.conf.contains("736563726574"));
+}
+
+#[rstest]
+#[case(None, None, ("1000", "15s"))]
+#[case(Some(500), Some(1), ("500", "2s"))]
+fn retransmissions(
+    #[case] millis: Option<u64>,
+    #[case] tries: Option<u32>,
+    #[case] expected: (&str, &str),
+) {
+    let daemon = Daemon {
+        retransmit_timeout: millis.map(Duration::from_millis),
+        retransmit_tries: tries,
+        ..Default::default()
+    };
+    let (interval, timeout) = retransmission(&daemon);
+    assert_eq!((interval.as_str(), timeout.as_str()), expected);
+}

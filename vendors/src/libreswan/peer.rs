@@ -1,0 +1,429 @@
+//! The contract's implementation for pluto.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::IpAddr,
+    sync::Arc,
+    time::Duration,
+};
+
+use futures_util::{FutureExt, future::BoxFuture};
+use tokio::sync::Mutex;
+
+use super::{
+    config::{self, LOG},
+    status,
+};
+use crate::{
+    Error, Result,
+    agent::{Finished, quote},
+    inside,
+    peer::{
+        About, Capability, Configured, Daemon, Difference, IkeSa, Initiated, Listening, Peer,
+        PeerConfig, Pending, Ping, PingReport, Reset, StateDump, Target, Tcp, TcpReport,
+    },
+    plane::{Plane, SHORT},
+    start::Vendor,
+};
+
+/// libreswan in a container.
+pub struct Libreswan {
+    about: About,
+    /// Whether this is the build with group 2 and everything else.
+    all: bool,
+    plane: Arc<Plane>,
+    session: Mutex<Session>,
+}
+
+/// What changes while the peer runs.
+#[derive(Default)]
+struct Session {
+    daemon: Daemon,
+    conns: Vec<String>,
+    log: u64,
+    pristine: StateDump,
+}
+
+impl Libreswan {
+    /// Starts pluto in a plane.
+    pub async fn start(plane: Plane, vendor: Vendor, image: &str) -> Result<Self> {
+        let all = vendor == Vendor::LibreswanSrc;
+        let version = plane.shell().output("ipsec --version", SHORT).await?;
+        let version = version.split_whitespace().last().unwrap_or_default().to_owned();
+        let package = if all {
+            format!("{version}, upstream source from Debian's pool, with group 2 and ALL_ALGS")
+        } else {
+            let script = "dpkg-query -W -f '${Version}' libreswan";
+            plane.shell().output(script, SHORT).await?.trim().to_owned()
+        };
+        let about = About {
+            name: vendor.image().name().to_owned(),
+            version,
+            package,
+            image: image.to_owned(),
+            data_plane: plane.kind,
+            kernel: plane.kernel().await?,
+            address: plane.address.into(),
+            capabilities: capabilities(all),
+        };
+        let session = Mutex::new(Session::default());
+        let peer = Self { about, all, plane: Arc::new(plane), session };
+        peer.spawn(&Daemon::default()).await?;
+        let pristine = peer.dump().await?;
+        peer.session.lock().await.pristine = pristine;
+        Ok(peer)
+    }
+
+    /// Writes `config setup` and starts pluto; ready when it listens.
+    async fn spawn(&self, daemon: &Daemon) -> Result<()> {
+        let setup = config::setup(daemon);
+        let shell = self.plane.shell();
+        shell.write_file("/etc/ipsec.conf", &setup).await?;
+        shell.write_file("/etc/ipsec.secrets", "").await?;
+        let script = "mkdir -p /run/ikeproof /run/pluto; rm -f /run/pluto/pluto.ctl /run/pluto/pluto.pid\n\
+                        setsid pluto --nofork --config /etc/ipsec.conf --secretsfile /etc/ipsec.secrets \
+            >/run/ikeproof/pluto.out 2>&1 </dev/null &\n\
+            i=0; until [ -S /run/pluto/pluto.ctl ] && whack --listen >/dev/null 2>&1; do\n\
+            if [ $i -ge 100 ]; then tail -n 20 /run/ikeproof/pluto.out /run/ikeproof/daemon.log >&2; exit 1; fi\n\
+            i=$((i + 1)); sleep 0.1; done\n\
+            whack --impair revival";
+        shell.output(script, Duration::from_secs(30)).await?;
+        let mut session = self.session.lock().await;
+        session.daemon = daemon.clone();
+        session.conns.clear();
+        Ok(())
+    }
+
+    async fn respawn(&self, daemon: &Daemon) -> Result<()> {
+        inside::kill(&self.plane, "pluto").await?;
+        inside::flush_kernel(&self.plane).await?;
+        self.spawn(daemon).await
+    }
+
+    async fn whack(&self, arguments: &str) -> Result<String> {
+        self.plane.shell().output(&format!("whack {arguments}"), SHORT).await
+    }
+
+    /// Deletes all conns (and with them their SAs) and forgets the secrets.
+    async fn unload(&self) -> Result<()> {
+        let conns = std::mem::take(&mut self.session.lock().await.conns);
+        for name in &conns {
+            // A conn that failed to load is not there to be deleted.
+            self.plane
+                .shell()
+                .run(&format!("whack --name {} --delete", quote(name)), SHORT)
+                .await?;
+        }
+        self.plane.shell().write_file("/etc/ipsec.secrets", "").await?;
+        self.whack("--rereadsecrets").await?;
+        self.plane.set_inner(&[]).await
+    }
+
+    async fn load(&self, wanted: &PeerConfig) -> Result<Configured> {
+        let rendered = config::render(wanted, self.all)?;
+        let loaded = self.session.lock().await.daemon.clone();
+        // Retransmission is a conn's own here; only the cookie threshold is the daemon's.
+        if loaded.cookie_threshold == wanted.daemon.cookie_threshold {
+            self.unload().await?;
+        } else {
+            self.respawn(&wanted.daemon).await?;
+        }
+        let position = inside::log_position(&self.plane, LOG).await?;
+        self.session.lock().await.log = position;
+        self.plane.set_inner(&wanted.inner).await?;
+        let shell = self.plane.shell();
+        let setup = config::setup(&wanted.daemon);
+        shell.write_file("/etc/ipsec.conf", &format!("{setup}{}", rendered.conf)).await?;
+        shell.write_file("/etc/ipsec.secrets", &rendered.secrets).await?;
+        self.whack("--rereadsecrets").await?;
+        for (name, initiate) in &rendered.names {
+            let name = quote(name);
+            self.session.lock().await.conns.push(name.trim_matches('\'').to_owned());
+            // addconn ends with 0 even when pluto refuses what it was told.
+            let script = format!(
+                "addconn --config /etc/ipsec.conf {name} 2>&1 && \
+                 whack --status | sed 's/^000 //' | grep -q '^\"'{name}'\":'"
+            );
+            let finished = shell.run(&script, SHORT).await?;
+            if finished.status != 0 {
+                let log = inside::log_since(&self.plane, LOG, position).await?;
+                if let Some(why) = refusal(&log) {
+                    return Err(crate::Unsupported {
+                        peer: self.about.name.clone(),
+                        what: format!("connection {name}"),
+                        why,
+                    }
+                    .into());
+                }
+                return Err(Error::Command {
+                    command: format!("ipsec addconn {name}"),
+                    status: finished.status,
+                    output: format!("{}\n{log}", finished.complaint()),
+                });
+            }
+            if *initiate {
+                self.whack(&format!("--name {name} --initiate --asynchronous")).await?;
+            }
+        }
+        let rendered_texts =
+            vec![(String::from("ipsec.conf"), format!("{setup}{}", rendered.conf))];
+        Ok(Configured { tuned: rendered.tuned, rendered: rendered_texts })
+    }
+
+    async fn begin(&self, connection: &str, child: &str, within: Duration) -> Result<Initiated> {
+        let name = quote(&config::conn_name(connection, child));
+        let script = format!("whack --name {name} --initiate 2>&1");
+        let finished = self.plane.shell().run(&script, within).await?;
+        let installed = self.sas_now().await?.iter().any(|sa| {
+            let mut children = sa.children.iter();
+            sa.connection == connection && children.any(|sa| sa.name == child && sa.installed)
+        });
+        if installed {
+            return Ok(Initiated::Up);
+        }
+        if matches!(finished.status, 124 | 137) {
+            return Ok(Initiated::StillTrying);
+        }
+        let text = finished.text();
+        let mut last: Vec<_> = text.lines().rev().take(3).collect();
+        last.reverse();
+        Ok(Initiated::Failed(last.join("; ")))
+    }
+
+    async fn end(&self, target: &Target) -> Result<()> {
+        let sas = self.sas_now().await?;
+        match target {
+            Target::Ike(connection) => {
+                let prefix = format!("{connection}.");
+                let conns = self.session.lock().await.conns.clone();
+                for name in conns.iter().filter(|name| name.starts_with(&prefix)) {
+                    self.whack(&format!("--name {} --terminate", quote(name))).await?;
+                }
+                // An SA that other conns share outlives them.
+                for sa in self.sas_now().await?.iter().filter(|sa| sa.connection == *connection) {
+                    self.whack(&format!("--deletestate {}", sa.unique_id)).await?;
+                }
+            }
+            Target::Child(connection, child) => {
+                let of_connection = sas.iter().filter(|sa| sa.connection == *connection);
+                let children = of_connection.flat_map(|sa| &sa.children);
+                for sa in children.filter(|sa| sa.name == *child) {
+                    self.whack(&format!("--deletestate {}", sa.unique_id)).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn sas_now(&self) -> Result<Vec<IkeSa>> {
+        // Numbers begin anew with each pluto: what an earlier one logged is of other SAs.
+        let since = self.session.lock().await.log + 1;
+        let script = format!(
+            "whack --status || exit 1; echo '###'; ip -s xfrm state; echo '###'; \
+             tail -c +{since} {LOG} | grep -a -E '#[0-9]+: (initiat|responder|.*NAT)'; true"
+        );
+        let text = self.plane.shell().output(&script, SHORT).await?;
+        let mut parts = text.split("###\n");
+        let mut part = || parts.next().unwrap_or_default();
+        let (status, xfrm, log) = (part(), part(), part());
+        Ok(status::read(status, xfrm, log, IpAddr::V4(self.plane.address)))
+    }
+
+    async fn dump(&self) -> Result<StateDump> {
+        let mut sections = inside::kernel_state(&self.plane).await?;
+        let sas = self.sas_now().await?.into_iter();
+        let sas =
+            sas.map(|sa| format!("{} {} {}", sa.connection, sa.unique_id, sa.state)).collect();
+        sections.insert(String::from("sas"), sas);
+        let script = "whack --status | sed 's/^000 //' | grep -o '^\"[^:]*:' | sort -u; true";
+        let lines = |text: String| text.lines().map(str::to_owned).collect();
+        let connections = self.plane.shell().output(script, SHORT).await?;
+        sections.insert(String::from("connections"), lines(connections));
+        let secrets = self.whack("--listpsks").await.unwrap_or_default();
+        sections.insert(String::from("secrets"), lines(secrets));
+        let shunts = self.whack("--shuntstatus").await?;
+        sections.insert(String::from("shunts"), lines(shunts));
+        Ok(StateDump(sections))
+    }
+
+    async fn differences(&self) -> Result<Vec<Difference>> {
+        let now = self.dump().await?;
+        Ok(now.differences(&self.session.lock().await.pristine))
+    }
+}
+
+impl Peer for Libreswan {
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn wire(&self) -> Option<u32> {
+        Some(self.plane.pid())
+    }
+
+    fn configure<'a>(&'a self, config: &'a PeerConfig) -> Pending<'a, Configured> {
+        self.load(config).boxed()
+    }
+
+    fn initiate<'a>(
+        &'a self,
+        connection: &'a str,
+        child: &'a str,
+        within: Duration,
+    ) -> Pending<'a, Initiated> {
+        self.begin(connection, child, within).boxed()
+    }
+
+    fn terminate<'a>(&'a self, target: &'a Target) -> Pending<'a, ()> {
+        self.end(target).boxed()
+    }
+
+    fn rekey<'a>(&'a self, target: &'a Target) -> Pending<'a, ()> {
+        async move {
+            let (verb, name) = match target {
+                Target::Ike(connection) => {
+                    let prefix = format!("{connection}.");
+                    let conns = self.session.lock().await.conns.clone();
+                    let first = conns.into_iter().find(|name| name.starts_with(&prefix));
+                    ("--rekey-ike", first.unwrap_or_else(|| connection.clone()))
+                }
+                Target::Child(connection, child) => {
+                    let four = self.about.version.starts_with('4');
+                    let verb = if four { "--rekey-ipsec" } else { "--rekey-child" };
+                    (verb, config::conn_name(connection, child))
+                }
+            };
+            self.whack(&format!("--name {} {verb}", quote(&name))).await.map(drop)
+        }
+        .boxed()
+    }
+
+    fn sas(&self) -> Pending<'_, Vec<IkeSa>> {
+        self.sas_now().boxed()
+    }
+
+    fn counters(&self) -> Pending<'_, BTreeMap<String, u64>> {
+        async move {
+            let mut all = inside::kernel_counters(&self.plane).await?;
+            let text = self.whack("--globalstatus").await?;
+            all.extend(text.lines().filter_map(|line| {
+                let (name, value) = line.strip_prefix("000 ").unwrap_or(line).split_once('=')?;
+                Some((name.to_owned(), value.trim().parse().ok()?))
+            }));
+            Ok(all)
+        }
+        .boxed()
+    }
+
+    fn log(&self) -> Pending<'_, String> {
+        async move {
+            let position = self.session.lock().await.log;
+            inside::log_since(&self.plane, LOG, position).await
+        }
+        .boxed()
+    }
+
+    fn ping<'a>(&'a self, ping: &'a Ping) -> Pending<'a, PingReport> {
+        ping.run(self.plane.shell()).boxed()
+    }
+
+    fn tcp<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, TcpReport> {
+        tcp.run(self.plane.shell()).boxed()
+    }
+
+    fn listen<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, Listening> {
+        inside::listen(self.plane.clone(), tcp).boxed()
+    }
+
+    fn shell<'a>(&'a self, script: &'a str, within: Duration) -> Pending<'a, Finished> {
+        self.plane.shell().run(script, within).boxed()
+    }
+
+    fn remove_policies(&self) -> Pending<'_, ()> {
+        inside::remove_policies(&self.plane).boxed()
+    }
+
+    fn kill(&self) -> Pending<'_, ()> {
+        inside::kill(&self.plane, "pluto").boxed()
+    }
+
+    fn restart(&self) -> Pending<'_, ()> {
+        async move {
+            let daemon = self.session.lock().await.daemon.clone();
+            self.respawn(&daemon).await
+        }
+        .boxed()
+    }
+
+    fn state(&self) -> Pending<'_, StateDump> {
+        self.dump().boxed()
+    }
+
+    fn left_over(&self) -> Pending<'_, Vec<Difference>> {
+        self.differences().boxed()
+    }
+
+    fn reset(&self) -> Pending<'_, Reset> {
+        async move {
+            let left_over = match self.unload().await {
+                Ok(()) => self.differences().await?,
+                Err(error) => {
+                    vec![Difference { section: String::from("daemon"), line: format!("+{error}") }]
+                }
+            };
+            let changed = self.session.lock().await.daemon.cookie_threshold.is_some();
+            let restarted = !left_over.is_empty() || changed;
+            if restarted {
+                self.plane.set_inner(&[]).await?;
+                self.respawn(&Daemon::default()).await?;
+            }
+            Ok(Reset { left_over, restarted })
+        }
+        .boxed()
+    }
+
+    fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>> {
+        async move {
+            match Arc::try_unwrap(self.plane) {
+                Ok(plane) => plane.close().await,
+                // A listener still holds it; the container goes when that ends.
+                Err(_) => Ok(()),
+            }
+        }
+        .boxed()
+    }
+}
+
+fn capabilities(all: bool) -> BTreeSet<Capability> {
+    use Capability::{
+        Aggressive, Ah, Counters, Esn, FullMtu, Group2, Ikev1, Md5, Mobike, NoNat, NullEncryption,
+        Pmtu, RawEsp, Transport, TripleDes,
+    };
+    let mut set = BTreeSet::from([
+        Aggressive,
+        Ah,
+        Counters,
+        Esn,
+        FullMtu,
+        Ikev1,
+        Md5,
+        Mobike,
+        NoNat,
+        NullEncryption,
+        Pmtu,
+        RawEsp,
+        Transport,
+        TripleDes,
+    ]);
+    if all {
+        set.insert(Group2);
+    }
+    set
+}
+
+/// pluto's own words, if it refuses a connection for what it asks for.
+fn refusal(log: &str) -> Option<String> {
+    let words = ["failed to add connection", "invalid", "not supported", "unsupported", "cannot"];
+    let found = log.lines().find(|line| words.iter().any(|word| line.contains(word)))?;
+    Some(found.split_once(": ").map_or(found, |(_, text)| text).to_owned())
+}

@@ -1,0 +1,271 @@
+//! What a peer is told to be: a vendor-neutral configuration, rendered by each driver.
+//!
+//! Invariant: a driver either expresses a value exactly or answers with `Unsupported`. What it sets
+//! beside the configuration so that tests end in seconds is handed back as [`Tuned`].
+
+use std::{fmt, net::IpAddr, time::Duration};
+
+use serde::{Deserialize, Serialize};
+
+use super::proposal::{ChildProposal, IkeProposal};
+
+/// Everything a peer is configured with, replacing what was loaded before.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PeerConfig {
+    /// The connections.
+    pub connections: Vec<Connection>,
+    /// Preshared keys beside the connections' own.
+    #[serde(default)]
+    pub secrets: Vec<Secret>,
+    /// Addresses of the peer's own inside network, put on a loopback or dummy interface.
+    #[serde(default)]
+    pub inner: Vec<InnerAddress>,
+    /// Daemon-wide settings.
+    #[serde(default)]
+    pub daemon: Daemon,
+}
+
+/// An address of the peer's inside network.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InnerAddress {
+    /// The address.
+    pub address: IpAddr,
+    /// The prefix length.
+    pub prefix: u8,
+}
+
+/// Settings of the daemon rather than of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Daemon {
+    /// Seconds before the first retransmission.
+    pub retransmit_timeout: Option<Duration>,
+    /// Retransmissions before giving up.
+    pub retransmit_tries: Option<u32>,
+    /// Half-open SAs from which cookies are asked for.
+    pub cookie_threshold: Option<u32>,
+    /// As IKEv1 responder, accept aggressive mode with a preshared key.
+    #[serde(default)]
+    pub accept_aggressive_psk: bool,
+}
+
+/// One connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Connection {
+    /// Its name; letters, digits, `-` and `_`.
+    pub name: String,
+    /// The IKE version.
+    pub version: Version,
+    /// The outer address, port and identity of the peer itself.
+    pub local: End,
+    /// The same of the other side.
+    pub remote: End,
+    /// The preshared key.
+    pub psk: Psk,
+    /// IKE proposals in order of preference.
+    pub ike: Vec<IkeProposal>,
+    /// The child SAs.
+    pub children: Vec<Child>,
+    /// UDP encapsulation even without NAT.
+    #[serde(default)]
+    pub force_encap: bool,
+    /// IKE fragmentation; `None` leaves the daemon's default.
+    #[serde(default)]
+    pub fragmentation: Option<bool>,
+    /// MOBIKE (IKEv2); `None` leaves the daemon's default.
+    #[serde(default)]
+    pub mobike: Option<bool>,
+    /// Dead peer detection.
+    #[serde(default)]
+    pub dpd: Option<Dpd>,
+    /// Lifetime of the IKE SA until it is rekeyed.
+    #[serde(default)]
+    pub rekey: Option<Duration>,
+}
+
+/// The IKE version of a connection, and for version 1 the mode.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Version {
+    /// IKEv1 main mode.
+    V1Main,
+    /// IKEv1 aggressive mode.
+    V1Aggressive,
+    /// IKEv2.
+    V2,
+}
+
+/// One side of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct End {
+    /// The outer address; `None` for any (responder only).
+    pub address: Option<IpAddr>,
+    /// The IKE port, when not 500.
+    #[serde(default)]
+    pub port: Option<u16>,
+    /// The identity; `None` for the address.
+    #[serde(default)]
+    pub identity: Option<Identity>,
+}
+
+/// An IKE identity.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Identity {
+    /// `ID_IPV4_ADDR` or `ID_IPV6_ADDR`.
+    Ip(IpAddr),
+    /// `ID_FQDN`.
+    Fqdn(String),
+    /// `ID_RFC822_ADDR` (a user FQDN).
+    Email(String),
+    /// `ID_KEY_ID`, arbitrary octets.
+    KeyId(Vec<u8>),
+}
+
+/// A preshared key; its text is not printed.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Psk(Vec<u8>);
+
+impl Psk {
+    /// A key from its octets.
+    pub fn new(octets: impl Into<Vec<u8>>) -> Self {
+        Self(octets.into())
+    }
+
+    /// The key itself.
+    pub fn octets(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// The key in hexadecimal, for configuration files, without quoting rules.
+    pub fn hex(&self) -> String {
+        self.0.iter().map(|octet| format!("{octet:02x}")).collect()
+    }
+}
+
+impl fmt::Debug for Psk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Psk({} octets)", self.0.len())
+    }
+}
+
+/// A preshared key for the identities that may use it; no identity means any.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Secret {
+    /// The owners.
+    pub owners: Vec<Identity>,
+    /// The key.
+    pub psk: Psk,
+}
+
+/// A child SA of a connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Child {
+    /// Its name; letters, digits, `-` and `_`.
+    pub name: String,
+    /// ESP or AH.
+    #[serde(default)]
+    pub protocol: Protocol,
+    /// Tunnel or transport mode.
+    #[serde(default)]
+    pub mode: Mode,
+    /// Proposals in order of preference.
+    pub proposals: Vec<ChildProposal>,
+    /// The peer's own selectors.
+    pub local: Vec<Selector>,
+    /// The other side's selectors.
+    pub remote: Vec<Selector>,
+    /// Who begins.
+    #[serde(default)]
+    pub start: Start,
+    /// Lifetime until the child is rekeyed.
+    #[serde(default)]
+    pub rekey: Option<Duration>,
+    /// The replay window in packets; `None` leaves the daemon's default, 0 switches it off.
+    #[serde(default)]
+    pub replay_window: Option<u32>,
+}
+
+/// The protocol of a child SA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Protocol {
+    /// Encapsulating Security Payload.
+    #[default]
+    Esp,
+    /// Authentication Header.
+    Ah,
+}
+
+/// The mode of a child SA.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Mode {
+    /// Tunnel mode.
+    #[default]
+    Tunnel,
+    /// Transport mode.
+    Transport,
+}
+
+/// What a peer does with a child once configured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Waits: to be told to initiate, or for the other side.
+    #[default]
+    Wait,
+    /// Begins by itself when configured.
+    Initiate,
+}
+
+/// Dead peer detection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Dpd {
+    /// Silence before a probe.
+    pub delay: Duration,
+    /// Silence before the peer counts as dead (IKEv1 and libreswan).
+    pub timeout: Option<Duration>,
+}
+
+/// A traffic selector: a network, and optionally a protocol with a port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selector {
+    /// The network's address.
+    pub address: IpAddr,
+    /// The network's prefix length.
+    pub prefix: u8,
+    /// The IP protocol, when not any.
+    #[serde(default)]
+    pub protocol: Option<u8>,
+    /// The port, when not any.
+    #[serde(default)]
+    pub port: Option<u16>,
+}
+
+impl Selector {
+    /// A selector for a whole network.
+    pub fn network(address: impl Into<IpAddr>, prefix: u8) -> Self {
+        Self { address: address.into(), prefix, protocol: None, port: None }
+    }
+}
+
+/// What a configuration became.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Configured {
+    /// What the driver set beside the configuration.
+    pub tuned: Vec<Tuned>,
+    /// The rendered configuration, secrets left out: (file or message, text).
+    pub rendered: Vec<(String, String)>,
+}
+
+/// A setting the driver changed so that a test ends in reasonable time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// The daemon's own name of the setting.
+    pub setting: String,
+    /// Its value.
+    pub value: String,
+    /// Why.
+    pub why: String,
+}

@@ -1,0 +1,13 @@
+//! The contract every tested peer fulfils, and the vendor-neutral words it is spoken in.
+
+mod config;
+mod contract;
+mod proposal;
+mod state;
+mod traffic;
+
+pub use config::*;
+pub use contract::*;
+pub use proposal::*;
+pub use state::*;
+pub use traffic::*;

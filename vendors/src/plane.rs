@@ -1,0 +1,180 @@
+//! Data planes: who does ESP and AH for a peer, and how its commands get there.
+//!
+//! A [`Plane`] is a container of an IKE image, idle but for its `sleep`, with shells into the
+//! container and (for [`DataPlane::Guest`]) into the user-mode Linux guest booted in it. The daemons
+//! are started by the drivers, so that they can be killed and started again without the container.
+
+use std::{net::Ipv4Addr, time::Duration};
+
+use testcontainers::bollard::Docker;
+
+use crate::{
+    Error, Result,
+    agent::{CONTROL_ADDRESS, ExecStream, GUEST_ADDRESS, Place, Shell},
+    docker::{Container, Network, Rights},
+    peer::{DataPlane, InnerAddress},
+    run::Run,
+};
+
+/// A short command.
+pub(crate) const SHORT: Duration = Duration::from_secs(15);
+/// Where a guest keeps its memory; must be a tmpfs mounted `exec`.
+const MEMORY: &str = "/ikeproof-mem";
+
+/// A container with a data plane.
+#[derive(Debug)]
+pub struct Plane {
+    /// Which one.
+    pub kind: DataPlane,
+    /// Its address in the lane.
+    pub address: Ipv4Addr,
+    container: Container,
+    outer: Shell,
+    inner: Shell,
+}
+
+/// What a plane is started from.
+#[derive(Debug, Clone, Copy)]
+pub struct PlaneSpec<'a> {
+    /// The image's full tag.
+    pub image: &'a str,
+    /// Which data plane.
+    pub kind: DataPlane,
+    /// The address in the network.
+    pub address: Ipv4Addr,
+    /// The default route, when it is not the engine's.
+    pub gateway: Option<Ipv4Addr>,
+    /// The guest's memory in megabytes.
+    pub memory: u32,
+}
+
+impl Plane {
+    /// Starts the container, and boots the guest where there is one.
+    pub async fn start(
+        docker: &Docker,
+        run: &Run,
+        network: &Network,
+        spec: &PlaneSpec<'_>,
+    ) -> Result<Self> {
+        let guest = spec.kind == DataPlane::Guest;
+        let rights = Rights {
+            capabilities: vec!["NET_ADMIN"],
+            tun: spec.kind != DataPlane::Host,
+            sysctls: vec![("net.ipv4.ip_forward", "1")],
+            memory: guest.then_some((MEMORY, spec.memory + 128)),
+            environment: if guest { vec![("TMPDIR", MEMORY)] } else { Vec::new() },
+        };
+        let container =
+            Container::start(docker, run, spec.image, network, spec.address, &rights).await?;
+        let outer = Shell::new(docker.clone(), container.id(), Place::Container);
+        if let Some(gateway) = spec.gateway {
+            outer.output(&format!("ip route replace default via {gateway}"), SHORT).await?;
+        }
+        let place = if guest { Place::Guest } else { Place::Container };
+        let inner = Shell::new(docker.clone(), container.id(), place);
+        let plane = Self { kind: spec.kind, address: spec.address, container, outer, inner };
+        if guest {
+            plane.boot(spec.memory).await?;
+        }
+        Ok(plane)
+    }
+
+    /// A shell where the data plane and the daemon are.
+    pub fn shell(&self) -> &Shell {
+        &self.inner
+    }
+
+    /// The container's process id on the engine's host, for entering its namespaces.
+    pub fn pid(&self) -> u32 {
+        self.container.pid()
+    }
+
+    /// Connects to charon's VICI socket.
+    pub async fn vici(&self) -> Result<ExecStream> {
+        let target = match self.kind {
+            DataPlane::Guest => {
+                format!("TCP:{GUEST_ADDRESS}:7001,bind={CONTROL_ADDRESS},connect-timeout=2,nodelay")
+            }
+            DataPlane::Host | DataPlane::Userspace | DataPlane::Embedded => {
+                String::from("UNIX-CONNECT:/run/charon.vici")
+            }
+        };
+        self.outer.stream(&["socat", "-t", "5", "STDIO", &target]).await
+    }
+
+    /// Replaces the peer's inside addresses.
+    pub async fn set_inner(&self, addresses: &[InnerAddress]) -> Result<()> {
+        let mut script = String::from(
+            "ip link del inner0 2>/dev/null\nip addr flush dev lo scope global 2>/dev/null\n",
+        );
+        if !addresses.is_empty() {
+            script.push_str(
+                "if ip link add inner0 type dummy 2>/dev/null; then dev=inner0; ip link set inner0 up; \
+                 else dev=lo; fi\n",
+            );
+        }
+        for InnerAddress { address, prefix } in addresses {
+            // On lo a prefix would make the whole network local.
+            let host = if address.is_ipv4() { 32 } else { 128 };
+            script.push_str(&format!(
+                "if [ $dev = lo ]; then ip addr add {address}/{host} dev lo scope global; \
+                 else ip addr add {address}/{prefix} dev inner0; fi || exit 1\n"
+            ));
+        }
+        script.push_str("true\n");
+        self.inner.output(&script, SHORT).await.map(drop)
+    }
+
+    /// The kernel that does the work, as `uname -r` says.
+    pub async fn kernel(&self) -> Result<String> {
+        Ok(self.inner.output("uname -r", SHORT).await?.trim().to_owned())
+    }
+
+    /// Removes the container.
+    pub async fn close(self) -> Result<()> {
+        self.container.remove().await
+    }
+
+    async fn boot(&self, megabytes: u32) -> Result<()> {
+        let start = format!(
+            "setsid /ikeproof/guest-start {megabytes} >/run/guest-start.log 2>&1 </dev/null &"
+        );
+        self.outer.output(&start, SHORT).await?;
+        // The agent answers last in the guest's init; give up early when the guest's kernel ended.
+        let wait = format!(
+            "i=0; while [ $i -lt 120 ]; do \
+             socat -u OPEN:/dev/null TCP:{GUEST_ADDRESS}:7000,bind={CONTROL_ADDRESS},connect-timeout=0.4 2>/dev/null && exit 0; \
+             [ $i -lt 5 ] || pidof linux.uml >/dev/null || break; i=$((i + 1)); sleep 0.1; done; \
+             cat /run/guest-start.log; tail -n 15 /run/guest.console; exit 1"
+        );
+        let within = Duration::from_secs(60);
+        let finished = self.outer.run(&wait, within).await?;
+        if finished.status == 0 {
+            return Ok(());
+        }
+        Err(Error::Timeout {
+            what: String::from("the boot of the user-mode Linux guest"),
+            within,
+            last: finished.complaint(),
+        })
+    }
+}
+
+/// Why the `host` data plane cannot work, or `None` when it can: tries to add an ESP state.
+pub async fn host_esp(
+    docker: &Docker,
+    run: &Run,
+    network: &Network,
+    image: &str,
+    address: Ipv4Addr,
+) -> Result<Option<String>> {
+    let spec = PlaneSpec { image, kind: DataPlane::Host, address, gateway: None, memory: 0 };
+    let plane = Plane::start(docker, run, network, &spec).await?;
+    let script = "ip xfrm state add src 192.0.2.1 dst 192.0.2.2 proto esp spi 0x1000 mode tunnel \
+        aead 'rfc4106(gcm(aes))' 0x0102030405060708090a0b0c0d0e0f1011121314 128";
+    let finished = plane.shell().run(script, SHORT).await;
+    plane.close().await?;
+    let finished = finished?;
+    Ok((finished.status != 0)
+        .then(|| format!("the host's kernel refuses an ESP state: {}", finished.complaint())))
+}
