@@ -1,1 +1,15 @@
-//! Placeholder.
+//! Scenarios, edge profiles, the requirement catalogue, and the runner with its verdicts.
+//!
+//! [`profile`] says what an edge does and why, [`scenario`] what is tried and expected,
+//! [`requirement`] what the RFCs demand, [`catalogue`] what of all that a user can list and look
+//! up. Everything is TOML and is checked whole before anything runs; [`format`](mod@format) is what
+//! the readers of these files share.
+
+pub mod catalogue;
+mod embedded;
+pub mod format;
+pub mod patterns;
+pub mod profile;
+pub mod requirement;
+pub mod runner;
+pub mod scenario;

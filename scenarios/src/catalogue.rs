@@ -1,0 +1,195 @@
+//! What a user can list and look up: scenarios, requirements, patterns, facts, readings, and which
+//! scenario shows which.
+
+use crate::format::{FileErrors, nearest};
+use crate::patterns::any_matches;
+use crate::profile::{BUILTIN, Fact, ProfileFile, ReadingDoc};
+use crate::requirement::{Pattern, Requirement};
+use crate::scenario::{self, Known, Need, Scenario, Side, Tier};
+
+/// Everything that comes with the package.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// Requirements, and the ids of facts and readings.
+    pub known: Known,
+    /// The scenarios, by id.
+    pub scenarios: Vec<Scenario>,
+    /// The edge profiles.
+    pub profiles: Vec<ProfileFile>,
+}
+
+/// One line of a list of scenarios.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// The scenario.
+    pub id: &'a str,
+    /// One sentence.
+    pub title: &'a str,
+    /// Which gate it belongs to.
+    pub tier: Tier,
+    /// What a peer must be able to do.
+    pub needs: &'a [Need],
+    /// Who begins: a peer, the edge, or both.
+    pub initiators: Vec<Side>,
+    /// How many cases there are, without controls.
+    pub cases: usize,
+    /// How many controls there are.
+    pub controls: usize,
+    /// What it shows.
+    pub covers: &'a [String],
+}
+
+/// What an id stands for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Subject<'a> {
+    /// A scenario.
+    Scenario(&'a Scenario),
+    /// A demand of an RFC.
+    Requirement(&'a Requirement),
+    /// A failure seen in the field.
+    Pattern(&'a Pattern),
+    /// A statement of an edge's document.
+    Fact(&'a Fact),
+    /// A place where such a document leaves room.
+    Reading(&'a ReadingDoc),
+}
+
+/// What an id stands for, and the scenarios that show it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Explanation<'a> {
+    /// What it is.
+    pub subject: Subject<'a>,
+    /// The scenarios that cover it.
+    pub shown_by: Vec<&'a str>,
+}
+
+/// How much of something is covered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Coverage<'a> {
+    /// The id of a fact, reading, requirement or pattern.
+    pub id: &'a str,
+    /// The scenarios that cover it; none, perhaps.
+    pub shown_by: Vec<&'a str>,
+}
+
+impl Catalogue {
+    /// Loads all of it.
+    ///
+    /// # Errors
+    /// With everything that is wrong, file by file.
+    pub fn builtin() -> Result<Self, Vec<FileErrors>> {
+        let known = Known::builtin()?;
+        let scenarios = scenario::builtin(&known)?;
+        let read = |(name, text): &(&str, &str)| ProfileFile::parse(name, text);
+        let profiles: Result<_, _> = BUILTIN.iter().map(read).collect();
+        Ok(Self { known, scenarios, profiles: profiles.map_err(|error| vec![error])? })
+    }
+
+    /// The scenarios that one of `patterns` means; all, if there are none. See
+    /// [`patterns`](crate::patterns).
+    pub fn select(&self, patterns: &[String]) -> impl Iterator<Item = &Scenario> {
+        self.scenarios.iter().filter(move |scenario| any_matches(patterns, &scenario.id))
+    }
+
+    /// A list of those scenarios.
+    pub fn list(&self, patterns: &[String]) -> Vec<Row<'_>> {
+        self.select(patterns).map(Row::of).collect()
+    }
+
+    /// What `id` stands for.
+    pub fn explain(&self, id: &str) -> Option<Explanation<'_>> {
+        let scenario = self.scenarios.iter().find(|it| it.id == id).map(Subject::Scenario);
+        let subject = scenario
+            .or_else(|| self.known.requirements.requirement(id).map(Subject::Requirement))
+            .or_else(|| self.known.requirements.pattern(id).map(Subject::Pattern))
+            .or_else(|| self.facts().find(|fact| fact.id == id).map(Subject::Fact))
+            .or_else(|| self.readings().find(|it| it.id == id).map(Subject::Reading))?;
+        Some(Explanation { subject, shown_by: self.shown_by(id) })
+    }
+
+    /// The id nearest to `id`, for an error message.
+    pub fn nearest(&self, id: &str) -> Option<&str> {
+        let scenarios = self.scenarios.iter().map(|scenario| scenario.id.as_str());
+        let facts = self.facts().map(|fact| fact.id.as_str());
+        let readings = self.readings().map(|reading| reading.id.as_str());
+        nearest(id, scenarios.chain(self.known.requirements.ids()).chain(facts).chain(readings))
+    }
+
+    /// Facts and readings, with the scenarios that show each.
+    pub fn profile_coverage(&self) -> Vec<Coverage<'_>> {
+        let facts = self.facts().map(|fact| fact.id.as_str());
+        let ids = facts.chain(self.readings().map(|reading| reading.id.as_str()));
+        ids.map(|id| Coverage { id, shown_by: self.shown_by(id) }).collect()
+    }
+
+    /// Requirements and patterns, with the scenarios that show each.
+    pub fn requirement_coverage(&self) -> Vec<Coverage<'_>> {
+        let ids = self.known.requirements.ids();
+        ids.map(|id| Coverage { id, shown_by: self.shown_by(id) }).collect()
+    }
+
+    fn facts(&self) -> impl Iterator<Item = &Fact> {
+        self.profiles.iter().flat_map(|profile| &profile.facts)
+    }
+
+    fn readings(&self) -> impl Iterator<Item = &ReadingDoc> {
+        self.profiles.iter().flat_map(|profile| &profile.readings)
+    }
+
+    fn shown_by(&self, id: &str) -> Vec<&str> {
+        let showing = self.scenarios.iter().filter(|it| it.covers.iter().any(|cover| cover == id));
+        showing.map(|scenario| scenario.id.as_str()).collect()
+    }
+}
+
+impl<'a> Row<'a> {
+    fn of(scenario: &'a Scenario) -> Self {
+        let controls = scenario.cases.iter().filter(|case| case.control.is_some()).count();
+        let mut initiators: Vec<Side> = scenario.cases.iter().map(|case| case.initiator).collect();
+        initiators.sort_unstable();
+        initiators.dedup();
+        Self {
+            id: &scenario.id,
+            title: &scenario.title,
+            tier: scenario.tier,
+            needs: &scenario.needs,
+            initiators,
+            cases: scenario.cases.len() - controls,
+            controls,
+            covers: &scenario.covers,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_listed_can_be_explained() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let rows = catalogue.list(&["edge/mss".to_owned()]);
+        assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), ["edge/mss-off", "edge/mss"]);
+        assert_eq!((rows[1].cases, rows[1].controls), (1, 1));
+        for row in catalogue.list(&[]) {
+            assert!(matches!(catalogue.explain(row.id).unwrap().subject, Subject::Scenario(_)));
+        }
+        let fact = catalogue.explain("F09").unwrap();
+        assert!(matches!(fact.subject, Subject::Fact(fact) if fact.heading.contains("IKEv2")));
+        assert!(fact.shown_by.contains(&"edge/long-hash-group"));
+        assert!(catalogue.explain("F99").is_none());
+        assert_eq!(catalogue.nearest("v2/cokie"), Some("v2/cookie"));
+    }
+
+    #[test]
+    fn every_fact_about_ikev2_algorithms_and_limits_has_a_scenario() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let coverage = catalogue.profile_coverage();
+        for id in
+            ["F03", "F04", "F05", "F09", "F10", "F11", "F12", "F13", "F15", "F16", "F23", "F30"]
+        {
+            let covered = coverage.iter().find(|it| it.id == id).unwrap();
+            assert!(!covered.shown_by.is_empty(), "{id}");
+        }
+    }
+}

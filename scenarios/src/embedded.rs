@@ -1,0 +1,3 @@
+//! The files that the package brings along: short path and text, made by `build.rs`.
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

@@ -1,0 +1,420 @@
+//! One case: set up, play, judge, clear up, and keep what was seen.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use ikeproof_driver::capture::{Cidr, WatchConfig, WireReport};
+use ikeproof_driver::inner::InnerConfig;
+use ikeproof_driver::node::{Log, Node, NodeConfig};
+use ikeproof_proto::crypto::{Hash, default_provider};
+use ikeproof_proto::io::Command;
+use ikeproof_proto::middlebox::RuleId;
+use ikeproof_proto::time::Time;
+use ikeproof_proto::transcript::Transcript;
+use ikeproof_vendors::peer::{About, Initiated, Peer, PeerConfig, Tuned};
+use tokio::sync::Mutex;
+
+use super::failure::Trouble;
+use super::seen;
+use super::setup::{self, CHILD, CONNECTION, Inner, Place};
+use super::stage::{Stage, Tested, Watching};
+use crate::scenario::{Case, CheckName, Edge, Nat, Need, Peer as PeerSpec, Policies, Scenario};
+
+/// Octets of datagrams and packets that a case records.
+const RECORD: usize = 512 * 1024;
+/// How long the edge's deletes may take at the end of a case.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// A case while it runs.
+pub(super) struct CaseRun<'a> {
+    pub(super) case: &'a Case,
+    pub(super) edge: &'a Edge,
+    pub(super) parties: Vec<Party<'a>>,
+    pub(super) node: Node,
+    pub(super) seed: u64,
+    pub(super) held: Mutex<Vec<RuleId>>,
+    pub(super) advances: Mutex<Vec<(Time, Duration)>>,
+}
+
+/// A peer that takes part in a case.
+pub(super) struct Party<'a> {
+    pub(super) spec: &'a PeerSpec,
+    pub(super) at: usize,
+    pub(super) place: Place,
+    pub(super) peer: &'a dyn Peer,
+    pub(super) config: PeerConfig,
+    pub(super) watching: Option<Watching>,
+    /// Tells the task that initiates to do so.
+    begin: tokio::sync::watch::Sender<Option<Duration>>,
+    dead: AtomicBool,
+}
+
+impl Party<'_> {
+    /// Lets the peer initiate. What comes of it is for the checks to see.
+    pub(super) fn begin(&self, within: Duration) {
+        self.begin.send_replace(Some(within));
+    }
+
+    /// The peer was killed.
+    pub(super) fn died(&self) {
+        self.dead.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was killed.
+    pub(super) fn is_dead(&self) -> bool {
+        self.dead.load(Ordering::Relaxed)
+    }
+}
+
+impl<'a> CaseRun<'a> {
+    /// The peer of a name, or all of them.
+    pub(super) fn parties(&self, named: Option<&str>) -> Result<Vec<&Party<'a>>, Trouble> {
+        let fits = |party: &&Party<'_>| named.is_none_or(|name| party.spec.name.get_ref() == name);
+        let found: Vec<_> = self.parties.iter().filter(fits).collect();
+        if found.is_empty() {
+            return Err(Trouble::Setup(format!("there is no peer {named:?}")));
+        }
+        Ok(found)
+    }
+
+    pub(super) fn finding(&self, requirement: &str) -> Result<(), Trouble> {
+        let (findings, _) = super::ladder::audit(&self.node.log());
+        if findings.iter().any(|finding| finding.requirement == requirement) {
+            return Ok(());
+        }
+        let why = format!("the auditor has not found {requirement}");
+        Err(Trouble::check(CheckName::Finding, why))
+    }
+}
+
+/// What is left of a case when it is over.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// How it ended; `Ok` if every check held.
+    pub(super) result: Result<(), Trouble>,
+    /// The tested peer.
+    pub(super) about: Option<About>,
+    /// What the driver set beside the configuration.
+    pub(super) tuned: Vec<Tuned>,
+    /// All that the edge saw.
+    pub(super) log: Log,
+    /// The recording.
+    pub(super) transcript: Option<Transcript>,
+    /// The peer's own log.
+    pub(super) peer_log: String,
+    /// The peer's configuration: (file or message, text).
+    pub(super) rendered: Vec<(String, String)>,
+    /// By how much the clock was moved, and when.
+    pub(super) advances: Vec<(Time, Duration)>,
+    /// What differed from the pristine state after the case.
+    pub(super) left_over: Vec<String>,
+}
+
+impl Finished {
+    fn early(trouble: Trouble) -> Self {
+        Self {
+            result: Err(trouble),
+            about: None,
+            tuned: Vec::new(),
+            log: Log::default(),
+            transcript: None,
+            peer_log: String::new(),
+            rendered: Vec::new(),
+            advances: Vec::new(),
+            left_over: Vec::new(),
+        }
+    }
+}
+
+/// What a case is run with.
+#[derive(Clone, Debug)]
+pub(super) struct Task<'a> {
+    pub(super) scenario: &'a Scenario,
+    pub(super) case: &'a Case,
+    pub(super) tested: Tested,
+    pub(super) seed: u64,
+    /// The case's folder, made already.
+    pub(super) folder: PathBuf,
+}
+
+/// Runs one case on a stage and leaves the stage as it was.
+pub(super) async fn play(stage: &mut Stage, task: &Task<'_>) -> Finished {
+    match prepare(stage, task).await {
+        Ok(prepared) => run(stage, task, prepared).await,
+        Err(trouble) => Finished::early(trouble),
+    }
+}
+
+/// Peers that are started and places that are known, before anything is configured.
+struct Prepared {
+    places: Vec<Place>,
+}
+
+async fn prepare(stage: &mut Stage, task: &Task<'_>) -> Result<Prepared, Trouble> {
+    let case = task.case;
+    if case.edges.len() != 1 {
+        return Err(Trouble::Unsupported("only one edge takes part in a case so far".to_owned()));
+    }
+    let mut places = Vec::new();
+    for (seat, peer) in (0_u8..).zip(&case.peers) {
+        let inside = setup::behind_router(peer);
+        let digest = Hash::Sha256.digest(&[&task.seed.to_be_bytes(), b"embedded", &[seat]]);
+        let seed = digest.try_into().unwrap_or([0; 32]);
+        let started = stage.peer(task.tested, inside, seat, seed).await?;
+        can(started.about(), needs(task), peer)?;
+        places.push(stage.place(task.tested, inside, seat)?);
+    }
+    stage.forget_mappings().await?;
+    Ok(Prepared { places })
+}
+
+fn needs<'a>(task: &'a Task<'_>) -> impl Iterator<Item = Need> + 'a {
+    let control = task.case.control.as_ref().map_or(&[][..], |control| &control.needs);
+    task.scenario.needs.iter().chain(control).copied()
+}
+
+/// Whether the peer can do what is needed; its capabilities have the names of the needs.
+fn can(about: &About, needs: impl Iterator<Item = Need>, peer: &PeerSpec) -> Result<(), Trouble> {
+    let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
+    let has: Vec<String> = about
+        .capabilities
+        .iter()
+        .filter_map(|capability| serde_json::to_value(capability).ok().map(name))
+        .collect();
+    let data_plane = about.data_plane;
+    for need in needs {
+        if is_of_configuration(need) {
+            continue;
+        }
+        let word = serde_json::to_value(need).ok().map(name).unwrap_or_default();
+        if !has.contains(&word) {
+            let why = format!("{} ({data_plane}) cannot do {word}", about.name);
+            return Err(Trouble::Unsupported(why));
+        }
+    }
+    if peer.policies == Policies::Removed && about.data_plane.to_string() == "userspace" {
+        let why = "policies of the user-space data plane cannot be removed".to_owned();
+        return Err(Trouble::Unsupported(why));
+    }
+    Ok(())
+}
+
+/// Needs that a driver answers for when it is given the configuration: it refuses, in words, what it
+/// cannot write down.
+fn is_of_configuration(need: Need) -> bool {
+    matches!(need, Need::AnyToAny | Need::WideProposal | Need::GcmWithHmac | Need::FreePrf)
+}
+
+async fn run(stage: &Stage, task: &Task<'_>, prepared: Prepared) -> Finished {
+    let case = task.case;
+    let Some(edge) = case.edges.first() else {
+        return Finished::early(Trouble::Setup("no edge".to_owned()));
+    };
+    let mut finished = Finished::early(Trouble::Setup("not run".to_owned()));
+    let begun = begin(stage, task, edge, &prepared, &mut finished).await;
+    let parties = match begun {
+        Ok(parties) => parties,
+        Err(trouble) => {
+            finished.result = Err(trouble);
+            tidy(stage, task, &mut finished).await;
+            return finished;
+        }
+    };
+    let node = match edge_node(stage, task, edge, &prepared.places) {
+        Ok(node) => node,
+        Err(trouble) => {
+            finished.result = Err(trouble);
+            return finished;
+        }
+    };
+    let (parties, begins): (Vec<_>, Vec<_>) = parties.into_iter().unzip();
+    let run = CaseRun {
+        case,
+        edge,
+        parties,
+        node,
+        seed: task.seed,
+        held: Mutex::new(Vec::new()),
+        advances: Mutex::new(Vec::new()),
+    };
+    let initiations = begins.into_iter().zip(&run.parties).map(|(mut begin, party)| async move {
+        loop {
+            if begin.changed().await.is_err() {
+                return;
+            }
+            let Some(within) = *begin.borrow_and_update() else { continue };
+            match party.peer.initiate(CONNECTION, CHILD, within).await {
+                Ok(Initiated::Up) => {}
+                Ok(other) => tracing::debug!(?other, "the peer's initiation"),
+                Err(error) => tracing::debug!(%error, "the peer's initiation"),
+            }
+        }
+    });
+    let initiations = futures_util::future::join_all(initiations);
+    tokio::select! {
+        result = run.play(&case.steps) => finished.result = result,
+        _ = initiations => {
+            finished.result = Err(Trouble::Infrastructure("nobody initiates any more".to_owned()));
+        }
+    }
+    end(run, task, &mut finished).await;
+    tidy(stage, task, &mut finished).await;
+    finished
+}
+
+type Begin = tokio::sync::watch::Receiver<Option<Duration>>;
+
+/// Configures the peers and starts to watch their wires.
+async fn begin<'a>(
+    stage: &'a Stage,
+    task: &Task<'a>,
+    edge: &'a Edge,
+    prepared: &Prepared,
+    finished: &mut Finished,
+) -> Result<Vec<(Party<'a>, Begin)>, Trouble> {
+    let mut parties = Vec::new();
+    for (at, (spec, place)) in task.case.peers.iter().zip(&prepared.places).enumerate() {
+        let seat = u8::try_from(at).unwrap_or(u8::MAX);
+        let inside = setup::behind_router(spec);
+        let peer = stage
+            .started(task.tested, inside, seat)
+            .ok_or_else(|| Trouble::Infrastructure("the peer is gone".to_owned()))?;
+        finished.about.get_or_insert_with(|| peer.about().clone());
+        let config = setup::peer_config(edge, spec, *place, task.seed)?;
+        let configured = peer.configure(&config).await?;
+        finished.tuned.extend(configured.tuned);
+        finished.rendered.extend(configured.rendered);
+        let name =
+            if at == 0 { "capture.pcapng".into() } else { format!("capture-{}.pcapng", at + 1) };
+        let watch = watch_config(edge, spec)?;
+        // In memory all wires are one.
+        let watching = if at == 0 || peer.wire().is_some() {
+            Some(stage.watch(peer, watch, &task.folder.join(name))?)
+        } else {
+            None
+        };
+        let (begin, begun) = tokio::sync::watch::channel(None);
+        let dead = AtomicBool::new(false);
+        parties
+            .push((Party { spec, at, place: *place, peer, config, watching, begin, dead }, begun));
+    }
+    Ok(parties)
+}
+
+fn watch_config(edge: &Edge, peer: &PeerSpec) -> Result<WatchConfig, Trouble> {
+    let cidr = |inner: Inner| {
+        Cidr::new(inner.host, inner.prefix).map_err(|error| Trouble::Setup(error.to_string()))
+    };
+    let inner = vec![
+        cidr(Inner::parse(edge.inner.get_ref())?)?,
+        cidr(Inner::parse(peer.inner.get_ref())?)?,
+    ];
+    Ok(WatchConfig { inner, ..WatchConfig::default() })
+}
+
+fn edge_node(
+    stage: &Stage,
+    task: &Task<'_>,
+    edge: &Edge,
+    places: &[Place],
+) -> Result<Node, Trouble> {
+    let case = task.case;
+    let endpoint = setup::endpoint(edge, &case.peers, places, task.seed)?;
+    let forward = setup::forward(edge, &endpoint.profile);
+    let mut middlebox = setup::middlebox(case, task.seed);
+    if let Some(peer) = case.peers.first()
+        && peer.nat == Nat::Middlebox
+        && let Some(place) = places.first()
+    {
+        middlebox.nat = Some(setup::middlebox_nat(*place));
+    }
+    let inner = Inner::parse(edge.inner.get_ref())?;
+    let cidr = Cidr::new(inner.host, inner.prefix).map_err(|e| Trouble::Setup(e.to_string()))?;
+    let identity = format!("{} {}", task.scenario.id, case.name());
+    let digest = Hash::Sha256.digest(&[&task.seed.to_be_bytes(), b"edge", identity.as_bytes()]);
+    let config = NodeConfig {
+        title: identity,
+        peer: format!("{:?}", task.tested),
+        endpoint,
+        forward,
+        seed: digest.try_into().unwrap_or([0; 32]),
+        provider: default_provider(),
+        middlebox,
+        nat_port: 4500,
+        inner: InnerConfig::new(vec![cidr]),
+        record: RECORD,
+    };
+    Ok(Node::start(config, stage.edge_wire()?))
+}
+
+/// Says goodbye, stops the edge and the captures, and takes down what was seen.
+async fn end(run: CaseRun<'_>, task: &Task<'_>, finished: &mut Finished) {
+    run.node.command(Command::Shutdown);
+    run.node.wait(GOODBYE, |log| (seen::open_sas(log) == 0).then_some(())).await;
+    let CaseRun { parties, node, advances, .. } = run;
+    finished.advances = advances.into_inner();
+    for party in parties {
+        if let Some(watching) = party.watching {
+            match watching.stop().await {
+                Ok(report) => late_leak(task, &report, finished),
+                Err(trouble) if finished.result.is_ok() => finished.result = Err(trouble),
+                Err(_) => {}
+            }
+        }
+        if finished.peer_log.is_empty() {
+            finished.peer_log = party.peer.log().await.unwrap_or_else(|error| error.to_string());
+        }
+    }
+    let (transcript, log) = node.stop().await;
+    finished.transcript = transcript;
+    finished.log = log;
+}
+
+/// What leaked after the last look at the wire counts as well, where anything was looked for.
+fn late_leak(task: &Task<'_>, report: &WireReport, finished: &mut Finished) {
+    let looked_for = task.case.steps.iter().any(|step| match &step.action {
+        crate::scenario::Action::Traffic(traffic) => traffic.no_clear,
+        _ => false,
+    });
+    if looked_for && finished.result.is_ok() && report.in_clear_count > 0 {
+        let why = format!("{} packets in clear by the end", report.in_clear_count);
+        finished.result = Err(Trouble::check(CheckName::NoClear, why));
+    }
+}
+
+/// Brings the peers back to the state before the case, and notes what that took.
+async fn tidy(stage: &Stage, task: &Task<'_>, finished: &mut Finished) {
+    for (seat, spec) in (0_u8..).zip(&task.case.peers) {
+        let inside = setup::behind_router(spec);
+        let Some(peer) = stage.started(task.tested, inside, seat) else { continue };
+        match peer.reset().await {
+            Ok(reset) => {
+                let killed = task
+                    .case
+                    .steps
+                    .iter()
+                    .any(|step| matches!(step.action, crate::scenario::Action::Kill(_)));
+                if !killed {
+                    let lines = reset.left_over.iter();
+                    finished
+                        .left_over
+                        .extend(lines.map(|left| format!("{}: {}", left.section, left.line)));
+                }
+            }
+            Err(error) if finished.result.is_ok() => {
+                finished.result = Err(Trouble::Infrastructure(format!("reset: {error}")));
+            }
+            Err(_) => {}
+        }
+    }
+}
+
+/// Keeps a peer's configuration readable: one file for each part.
+pub(super) fn rendered_files(rendered: &[(String, String)]) -> Vec<(String, &str)> {
+    let name = |at: usize, name: &str| {
+        let safe = |c: char| if c.is_alphanumeric() || c == '.' || c == '-' { c } else { '-' };
+        format!("{:02}-{}", at + 1, name.chars().map(safe).collect::<String>())
+    };
+    rendered.iter().enumerate().map(|(at, (of, text))| (name(at, of), text.as_str())).collect()
+}

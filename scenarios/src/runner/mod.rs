@@ -1,0 +1,22 @@
+//! Runs cases and judges them.
+//!
+//! A stage is what a case runs on; setup turns what the case says into configurations; a case plays
+//! its steps and is judged by its checks; the plan says which cases are run against whom, and the run
+//! does so and keeps the report.
+
+mod case;
+mod checks;
+mod failure;
+mod keys;
+mod ladder;
+mod plan;
+mod run;
+mod seen;
+mod setup;
+mod stage;
+mod steps;
+mod traffic;
+mod verdict;
+
+pub use plan::{Filter, PeerChoice, Planned, plan};
+pub use run::{Observer, RunOptions, RunOutcome, run};

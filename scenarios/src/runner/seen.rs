@@ -1,0 +1,255 @@
+//! What the edge's log says about one peer: its SAs, how it was refused, what was counted.
+
+use std::collections::BTreeMap;
+
+use ikeproof_driver::inner::InnerEvent;
+use ikeproof_driver::node::Log;
+use ikeproof_proto::event::{ChildEstablished, CloseReason, Event, IkeEstablished, Offer, Side};
+use ikeproof_proto::io::IkeHandle;
+use ikeproof_proto::middlebox::{Direction, MiddleboxEvent, Transport};
+use ikeproof_proto::wire::NotifyType;
+use ikeproof_proto::wire::v2::Id;
+
+use crate::scenario::{EventName, Retry};
+
+/// An IKE SA that the log tells of, with its Child SAs.
+#[derive(Clone, Debug)]
+pub struct Tunnel {
+    /// The IKE SA.
+    pub ike: IkeEstablished,
+    /// Its Child SAs that are up.
+    pub children: Vec<ChildEstablished>,
+}
+
+/// The IKE SAs that are up, with a peer of this identity, or with any.
+pub fn tunnels(log: &Log, peer: Option<&Id>) -> Vec<Tunnel> {
+    let mut tunnels: BTreeMap<IkeHandle, Tunnel> = BTreeMap::new();
+    for (_, event) in &log.events {
+        match event {
+            Event::IkeEstablished(ike) if peer.is_none_or(|peer| *peer == ike.remote_id) => {
+                let tunnel = Tunnel { ike: (**ike).clone(), children: Vec::new() };
+                tunnels.insert(ike.ike, tunnel);
+            }
+            Event::ChildEstablished(child) => {
+                if let Some(tunnel) = tunnels.get_mut(&child.ike) {
+                    tunnel.children.push((**child).clone());
+                }
+            }
+            Event::ChildClosed { ike, spi_in, .. } => {
+                if let Some(tunnel) = tunnels.get_mut(ike) {
+                    tunnel.children.retain(|child| child.spi_in != *spi_in);
+                }
+            }
+            Event::IkeClosed { ike, .. } => {
+                tunnels.remove(ike);
+            }
+            _ => {}
+        }
+    }
+    tunnels.into_values().collect()
+}
+
+/// How many IKE SAs the edge holds, half-open ones included.
+pub fn open_sas(log: &Log) -> usize {
+    let mut open = 0_usize;
+    for (_, event) in &log.events {
+        match event {
+            Event::IkeHalfOpen { .. } => open += 1,
+            Event::IkeClosed { .. } => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    open
+}
+
+/// A refusal that the log tells of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// Who refused.
+    pub by: Side,
+    /// With what.
+    pub notify: NotifyType,
+    /// Only the Child SA; the IKE SA stays.
+    pub child: bool,
+    /// The rules that were named, or the reason given.
+    pub rules: Vec<String>,
+    /// In full.
+    pub text: String,
+}
+
+/// All refusals so far.
+pub fn refusals(log: &Log) -> Vec<Refusal> {
+    let mut refusals = Vec::new();
+    // The rules of a Child SA's offer stand in the event before its refusal.
+    let mut child_rules = (Vec::new(), String::new());
+    for (_, event) in &log.events {
+        match event {
+            Event::ProposalRefused { what: Offer::Ike, refusal, answer, .. } => {
+                refusals.push(Refusal {
+                    by: Side::Local,
+                    notify: *answer,
+                    child: false,
+                    rules: rules_of(refusal),
+                    text: refusal.to_string(),
+                });
+            }
+            Event::ProposalRefused { what: Offer::Child, refusal, .. } => {
+                child_rules = (rules_of(refusal), refusal.to_string());
+            }
+            Event::GroupRefused { offered, wanted, .. } => refusals.push(Refusal {
+                by: Side::Local,
+                notify: NotifyType::INVALID_KE_PAYLOAD,
+                child: false,
+                rules: Vec::new(),
+                text: format!("group {offered} came, group {wanted} is wanted"),
+            }),
+            Event::IdentityRefused { rule, says, id, .. } => refusals.push(Refusal {
+                by: Side::Local,
+                notify: NotifyType::AUTHENTICATION_FAILED,
+                child: false,
+                rules: vec![rule.clone()],
+                text: format!("{id}: {says} [{rule}]"),
+            }),
+            Event::AuthenticationFailed { id, .. } => refusals.push(Refusal {
+                by: Side::Local,
+                notify: NotifyType::AUTHENTICATION_FAILED,
+                child: false,
+                rules: Vec::new(),
+                text: format!("AUTH of {id} does not fit its key"),
+            }),
+            Event::ChildRefused { by, notify, detail, .. } => {
+                let (mut rules, text) = std::mem::take(&mut child_rules);
+                rules.push(detail.clone());
+                let text = if text.is_empty() { detail.clone() } else { text };
+                refusals.push(Refusal { by: *by, notify: *notify, child: true, rules, text });
+            }
+            Event::PeerRefused { notify, exchange, .. } => refusals.push(Refusal {
+                by: Side::Peer,
+                notify: *notify,
+                child: false,
+                rules: Vec::new(),
+                text: format!("the peer answered {exchange} with {notify}"),
+            }),
+            _ => {}
+        }
+    }
+    refusals
+}
+
+fn rules_of(refusal: &ikeproof_proto::policy::Refusal) -> Vec<String> {
+    let reasons = refusal.proposals.iter().flat_map(|proposal| &proposal.reasons);
+    reasons.map(|reason| reason.rule.clone()).collect()
+}
+
+/// Whether a rule is named, as a word of its own.
+pub fn names(rules: &[String], rule: &str) -> bool {
+    let is_part = |c: char| c.is_alphanumeric() || c == '.' || c == '-';
+    rules.iter().any(|text| text.split(|c| !is_part(c)).any(|word| word == rule))
+}
+
+/// What was asked for again on the way, in order.
+pub fn retries(log: &Log) -> Vec<Retry> {
+    let retry = |notify: NotifyType| match notify {
+        NotifyType::COOKIE => Some(Retry::Cookie),
+        NotifyType::INVALID_KE_PAYLOAD => Some(Retry::InvalidKe),
+        _ => None,
+    };
+    log.events
+        .iter()
+        .filter_map(|(_, event)| match event {
+            Event::InitRepeated { because, .. } => retry(*because),
+            Event::CookieDemanded { .. } => Some(Retry::Cookie),
+            Event::GroupRefused { .. } => Some(Retry::InvalidKe),
+            _ => None,
+        })
+        .collect()
+}
+
+/// How often something has happened.
+pub fn count(log: &Log, name: EventName) -> usize {
+    let events = |is: fn(&Event) -> bool| log.events.iter().filter(|(_, event)| is(event)).count();
+    match name {
+        EventName::Retransmitted => {
+            events(|event| matches!(event, Event::Retransmitted { response: false, .. }))
+        }
+        EventName::AnsweredAgain => {
+            events(|event| matches!(event, Event::Retransmitted { response: true, .. }))
+        }
+        EventName::CookieDemanded => events(|event| matches!(event, Event::CookieDemanded { .. })),
+        EventName::InvalidKeSent => events(|event| matches!(event, Event::GroupRefused { .. })),
+        EventName::LivenessProbe => events(|event| matches!(event, Event::ProbeSent { .. })),
+        EventName::PeerDead => {
+            events(|event| matches!(event, Event::IkeClosed { reason: CloseReason::DeadPeer, .. }))
+        }
+        EventName::KeepaliveSent => log
+            .datagrams
+            .iter()
+            .filter(|(_, direction, datagram)| {
+                *direction == Direction::ToPeer
+                    && datagram.transport == Transport::Udp
+                    && datagram.bytes == [0xff]
+            })
+            .count(),
+        EventName::KeepaliveReceived => {
+            events(|event| matches!(event, Event::KeepaliveReceived { .. }))
+        }
+        EventName::Narrowed => {
+            events(|event| matches!(event, Event::ChildEstablished(child) if child.narrowed))
+        }
+        EventName::PeerMoved => events(|event| matches!(event, Event::PeerMoved { .. })),
+        EventName::IkeDeleted => events(|event| {
+            matches!(event, Event::IkeClosed { reason: CloseReason::DeletedByPeer, .. })
+        }),
+        EventName::ChildDeleted => events(|event| {
+            matches!(event, Event::ChildClosed { reason: CloseReason::DeletedByPeer, .. })
+        }),
+        EventName::Dropped => events(|event| matches!(event, Event::PacketDropped { .. })),
+        EventName::MssClamped => log
+            .observations
+            .iter()
+            .filter(|(_, _, seen)| seen.mss.is_some_and(|mss| mss.after < mss.seen))
+            .count(),
+        EventName::TooBig => {
+            let told = |event: &InnerEvent| matches!(event, InnerEvent::TooBig { .. });
+            log.inner.iter().filter(|(_, _, event)| told(event)).count()
+        }
+    }
+}
+
+/// How many messages of IKE went over the wire more than once, whoever sent them.
+pub fn repeated_messages(log: &Log) -> usize {
+    let mut seen: BTreeMap<(bool, &[u8]), usize> = BTreeMap::new();
+    for (_, direction, datagram) in &log.datagrams {
+        // A keepalive is always the same, and ESP is never.
+        if datagram.transport == Transport::Udp && datagram.bytes.len() > 28 {
+            let key = (*direction == Direction::ToPeer, datagram.bytes.as_slice());
+            *seen.entry(key).or_default() += 1;
+        }
+    }
+    seen.values().filter(|count| **count > 1).count()
+}
+
+/// How many datagrams the network in between repeated or let be overtaken.
+pub fn disturbed(log: &Log) -> usize {
+    log.middlebox
+        .iter()
+        .filter(|(_, event)| {
+            matches!(event, MiddleboxEvent::Repeated { .. } | MiddleboxEvent::Reordered { .. })
+        })
+        .count()
+}
+
+/// The ports of the peers as the edge sees them.
+pub fn outside_ports(log: &Log) -> Vec<u16> {
+    let mut ports: Vec<u16> = log
+        .datagrams
+        .iter()
+        .filter(|(_, direction, datagram)| {
+            *direction == Direction::ToEdge && datagram.transport == Transport::Udp
+        })
+        .map(|(_, _, datagram)| datagram.remote.port())
+        .collect();
+    ports.sort_unstable();
+    ports.dedup();
+    ports
+}

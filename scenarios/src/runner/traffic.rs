@@ -1,0 +1,231 @@
+//! `traffic`: packets from inner host to inner host, both ways, and what may not arrive.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ikeproof_driver::inner::{InnerEvent, Job, PingRequest, TcpRequest};
+use ikeproof_driver::node::Log;
+use ikeproof_proto::sa::TunnelId;
+use ikeproof_vendors::peer as vendor;
+
+use super::case::{CaseRun, Party};
+use super::failure::Trouble;
+use super::setup::Inner;
+use crate::scenario::{CheckName, From, Tcp, Traffic};
+
+/// Ports of the edge's inner host (RFC 863) and of listeners inside a peer.
+const DISCARD: u16 = 9;
+const LISTEN: u16 = 7777;
+/// How long a transfer may take.
+const TRANSFER: Duration = Duration::from_secs(30);
+
+impl CaseRun<'_> {
+    /// Plays one `traffic`.
+    pub(super) async fn traffic(&self, traffic: &Traffic) -> Result<(), Trouble> {
+        let named = traffic.peer.as_ref().map(|name| name.get_ref().as_str());
+        for party in self.parties(named)? {
+            if let Some(count) = traffic.ping {
+                let wrong = self.pings(party, traffic, count).await?;
+                let clear = self.in_clear(party, traffic);
+                match (wrong, traffic.must_fail) {
+                    (wrong, false) if wrong.is_some() || clear.is_some() => {
+                        let ping = wrong.as_ref().map(|_| CheckName::Ping);
+                        let no_clear = clear.as_ref().map(|_| CheckName::NoClear);
+                        let checks = ping.into_iter().chain(no_clear).collect();
+                        let why = wrong.into_iter().chain(clear).collect::<Vec<_>>().join("; ");
+                        return Err(Trouble::Check { checks, why, line: 0 });
+                    }
+                    (None, true) => {
+                        let why = "every ping was answered, and none may be".to_owned();
+                        return Err(Trouble::check(CheckName::Ping, why));
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(tcp) = &traffic.tcp {
+                let result = self.transfers(party, traffic.from, tcp).await;
+                match (result, traffic.must_fail) {
+                    (Err(Trouble::Check { .. }), true) => {}
+                    (Ok(()), true) => {
+                        let why = "the transfer arrived, and may not".to_owned();
+                        return Err(Trouble::check(CheckName::Tcp, why));
+                    }
+                    (result, _) => result?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// What is wrong with the pings; `None` if all were answered. Where they must fail, a single
+    /// answer is enough for `None`.
+    async fn pings(
+        &self,
+        party: &Party<'_>,
+        traffic: &Traffic,
+        count: u32,
+    ) -> Result<Option<String>, Trouble> {
+        let count = u16::try_from(count).unwrap_or(u16::MAX);
+        let (edge, peer) = self.inner(party)?;
+        if traffic.from != From::Edge {
+            let mut ping = vendor::Ping::new(Some(peer.host), edge.host);
+            ping.count = count;
+            ping.dont_fragment = traffic.df;
+            if let Some(size) = traffic.size {
+                ping.size = payload_of(size, edge);
+            }
+            if traffic.must_fail {
+                ping.wait = Duration::from_secs(1);
+            }
+            let report = party.peer.ping(&ping).await?;
+            let any = report.received > 0;
+            if traffic.must_fail && any {
+                return Ok(None);
+            }
+            if !report.all_answered() {
+                return Ok(Some(format!("from the peer: {report:?}")));
+            }
+        }
+        if traffic.from != From::Peer {
+            let Some(tunnel) = self.tunnel(party) else {
+                return Ok(Some("from the edge: there is no tunnel".to_owned()));
+            };
+            let mut request = PingRequest::new(peer.host, count);
+            request.from = Some(edge.host);
+            request.df = traffic.df;
+            if let Some(size) = traffic.size {
+                request.size = payload_of(size, edge);
+            }
+            if traffic.must_fail {
+                request.timeout = Duration::from_secs(1);
+            }
+            let report = match self.node.ping(tunnel, request).await {
+                Ok(report) => report,
+                Err(why) => return Ok(Some(format!("from the edge: {why}"))),
+            };
+            if traffic.must_fail && !report.replies.is_empty() {
+                return Ok(None);
+            }
+            if !report.all_answered() || report.corrupted > 0 {
+                return Ok(Some(format!("from the edge: {report:?}")));
+            }
+        }
+        Ok(traffic.must_fail.then(|| "nothing was answered".to_owned()))
+    }
+
+    /// What was seen in clear, where nothing may be.
+    fn in_clear(&self, party: &Party<'_>, traffic: &Traffic) -> Option<String> {
+        let report = party.watching.as_ref()?.report();
+        (traffic.no_clear && report.in_clear_count > 0).then(|| {
+            format!(
+                "{} packets in clear, first {:?}",
+                report.in_clear_count,
+                report.in_clear.first()
+            )
+        })
+    }
+
+    async fn transfers(&self, party: &Party<'_>, from: From, tcp: &Tcp) -> Result<(), Trouble> {
+        let fail = |why: String| Trouble::check(CheckName::Tcp, why);
+        let (edge, peer) = self.inner(party)?;
+        let octets = tcp.bytes.0;
+        let tunnel = self.tunnel(party).ok_or_else(|| fail("there is no tunnel".to_owned()))?;
+        let seen_before = self.node.log().observations.len();
+        if from != From::Edge {
+            let done_before = received(&self.node.log(), tunnel).len();
+            let request = vendor::Tcp {
+                local: Some(peer.host),
+                remote: SocketAddr::new(edge.host, DISCARD),
+                send: octets,
+                receive: 0,
+                within: TRANSFER,
+            };
+            let report = party.peer.tcp(&request).await?;
+            if !report.connected {
+                return Err(fail(format!("the peer could not connect: {}", report.complaint)));
+            }
+            let arrived = self
+                .node
+                .wait(TRANSFER, |log| received(log, tunnel).get(done_before).copied())
+                .await;
+            if arrived != Some(octets) {
+                let why = format!("from the peer: {arrived:?} of {octets} octets arrived");
+                return Err(fail(why));
+            }
+        }
+        if from != From::Peer {
+            let listen = vendor::Tcp {
+                local: Some(peer.host),
+                remote: SocketAddr::new(peer.host, LISTEN),
+                send: 0,
+                receive: octets,
+                within: TRANSFER,
+            };
+            let listening = party.peer.listen(&listen).await?;
+            let request = TcpRequest {
+                from: Some(edge.host),
+                timeout: TRANSFER,
+                ..TcpRequest::new(listening.local, Job::Send(octets))
+            };
+            let sent = self.node.connect(tunnel, request).await.map_err(fail)?;
+            let report = listening.report.await?;
+            if !sent.established || report.received != octets {
+                let why = format!(
+                    "from the edge: {} of {octets} octets arrived: {sent:?}, {}",
+                    report.received, report.complaint
+                );
+                return Err(fail(why));
+            }
+        }
+        self.segments(tcp, seen_before)
+    }
+
+    /// The MSS that either end was told, as it left the edge.
+    fn segments(&self, tcp: &Tcp, seen_before: usize) -> Result<(), Trouble> {
+        let log = self.node.log();
+        let new = log.observations.get(seen_before..).unwrap_or_default();
+        let told: Vec<u16> =
+            new.iter().filter_map(|(_, _, seen)| seen.mss).map(|mss| mss.after).collect();
+        if let Some(most) = tcp.mss_at_most {
+            let largest = told.iter().max().copied();
+            if largest.is_none_or(|largest| largest > most) {
+                let why = format!("an MSS of {largest:?} was told, at most {most} is allowed");
+                return Err(Trouble::check(CheckName::MssAtMost, why));
+            }
+        }
+        if let Some(exactly) = tcp.mss_exactly
+            && !told.contains(&exactly)
+        {
+            let why = format!("MSS {told:?} were told, none of them {exactly}");
+            return Err(Trouble::check(CheckName::MssExactly, why));
+        }
+        Ok(())
+    }
+
+    fn tunnel(&self, party: &Party<'_>) -> Option<TunnelId> {
+        let tunnels = self.tunnels(party);
+        tunnels.iter().find(|tunnel| !tunnel.children.is_empty()).map(|t| TunnelId(t.ike.ike.0))
+    }
+
+    /// The inner hosts of the edge and of a peer.
+    fn inner(&self, party: &Party<'_>) -> Result<(Inner, Inner), Trouble> {
+        let edge = Inner::parse(self.edge.inner.get_ref())?;
+        Ok((edge, Inner::parse(party.spec.inner.get_ref())?))
+    }
+}
+
+/// Octets that each finished connection to the edge's inner host brought.
+fn received(log: &Log, tunnel: TunnelId) -> Vec<u64> {
+    let reports = log.inner.iter().filter(|(_, of, _)| *of == tunnel);
+    reports
+        .filter_map(|(_, _, event)| match event {
+            InnerEvent::TcpDone { report } if !report.outgoing => Some(report.received),
+            _ => None,
+        })
+        .collect()
+}
+
+/// Octets of data in an echo request that is to be an IP packet of `size`.
+fn payload_of(size: u16, inner: Inner) -> u16 {
+    size.saturating_sub(if inner.host.is_ipv4() { 28 } else { 48 })
+}

@@ -1,0 +1,220 @@
+//! From what a case ended in to its verdict and its files.
+
+use std::path::Path;
+
+use ikeproof_reports::model::{
+    Attempt, Case as Row, Control as Twin, Peer as PeerFacts, Violation,
+};
+use ikeproof_reports::timeline::CaseTimeline;
+use ikeproof_reports::verdict::{Blame, Initiator, Severity, Verdict};
+
+use super::case::{Finished, rendered_files};
+use super::failure::Trouble;
+use super::plan::{PeerChoice, Planned};
+use super::run::RunOptions;
+use super::stage::Stage;
+use super::{keys, ladder, setup};
+use crate::scenario::{CheckName, Control, Side};
+
+/// Lines of a peer's log that stand in the report.
+const LOG_TAIL: usize = 20;
+
+/// A case with its verdict.
+#[derive(Clone, Debug)]
+pub(super) struct Judged {
+    pub(super) number: usize,
+    pub(super) case: Row,
+    pub(super) timeline: CaseTimeline,
+}
+
+/// The row of a case before it is run.
+pub(super) fn blank(one: &Planned<'_>, options: &RunOptions) -> Row {
+    let peer = PeerFacts { name: one.peer.name().to_owned(), ..PeerFacts::default() };
+    let mut row = Row::new(one.scenario.id.clone(), peer, Verdict::Inconclusive);
+    row.title.clone_from(&one.scenario.title);
+    row.variant = one.case.name();
+    row.initiator = match one.case.initiator {
+        Side::Peer => Initiator::Peer,
+        Side::Edge => Initiator::Edge,
+    };
+    row.self_check = one.peer == PeerChoice::Embedded;
+    row.covers.clone_from(&one.scenario.covers);
+    row.seed = options.seed;
+    row.rerun = format!("{} '{}' --peer {}", options.rerun, one.scenario.id, one.peer.name());
+    row
+}
+
+/// A case that was not run, and why.
+pub(super) fn not_run(one: &Planned<'_>, options: &RunOptions, why: &str) -> Judged {
+    let mut case = blank(one, options);
+    case.reason = why.to_owned();
+    let timeline = CaseTimeline::new(case.key(), Vec::new());
+    Judged { number: one.number, case, timeline }
+}
+
+/// Whether the infrastructure, not the peer, made a case end.
+pub(super) fn is_infrastructure(finished: &Finished) -> bool {
+    matches!(finished.result, Err(Trouble::Infrastructure(_)))
+}
+
+/// Throws the peers of a case away.
+pub(super) async fn discard(stage: &mut Stage, one: &Planned<'_>) {
+    for (seat, spec) in (0_u8..).zip(&one.case.peers) {
+        stage.discard(one.tested, setup::behind_router(spec), seat).await;
+    }
+}
+
+/// A second attempt beside the first: what only then holds is flaky.
+pub(super) fn retried(first: Judged, mut again: Judged) -> Judged {
+    let mut earlier = first.case.earlier_attempts;
+    earlier.push(Attempt {
+        verdict: first.case.verdict,
+        reason: first.case.reason,
+        duration_ms: first.case.duration_ms,
+    });
+    again.case.attempts = first.case.attempts + 1;
+    again.case.earlier_attempts = earlier;
+    if again.case.verdict == Verdict::Pass {
+        again.case.verdict = Verdict::Flaky;
+        again.case.reason = "it held only when it was tried again".to_owned();
+    }
+    again
+}
+
+/// Judges a case and writes its files.
+pub(super) fn judge(
+    one: &Planned<'_>,
+    options: &RunOptions,
+    finished: Finished,
+    folder: &Path,
+) -> Judged {
+    let mut row = blank(one, options);
+    if let Some(about) = &finished.about {
+        row.peer.version.clone_from(&about.version);
+        row.peer.image.clone_from(&about.image);
+        row.peer.package.clone_from(&about.package);
+        row.peer.data_plane = about.data_plane.to_string();
+    }
+    row.tuned = finished
+        .tuned
+        .iter()
+        .map(|tuned| format!("{}={} ({})", tuned.setting, tuned.value, tuned.why))
+        .collect();
+    let (findings, decoded) = ladder::audit(&finished.log);
+    row.violations = ladder::violations(&findings);
+    let items = ladder::ladder(&finished.log, &decoded, &findings, &finished.advances);
+    // A reading or a fault makes the edge deviate on purpose: that is told, and not held against it.
+    let on_purpose =
+        one.case.edges.iter().any(|edge| !edge.readings.is_empty() || !edge.faults.is_empty());
+    let ours = if on_purpose { &[][..] } else { &row.violations[..] };
+    let (verdict, reason, twin) = decide(&finished, one.case.control.as_ref(), ours);
+    row.verdict = verdict;
+    row.reason = reason;
+    row.controls.extend(twin);
+    if row.verdict.needs_attention() {
+        let lines: Vec<_> = finished.peer_log.lines().collect();
+        let tail = lines.len().saturating_sub(LOG_TAIL);
+        row.log_tail = lines.iter().skip(tail).map(|line| (*line).to_owned()).collect();
+    }
+    if let Err(error) = files(&mut row, &finished, folder) {
+        row.verdict = Verdict::Inconclusive;
+        row.reason = format!("cannot write into {}: {error}", folder.display());
+    }
+    let timeline = CaseTimeline::new(row.key(), items);
+    Judged { number: one.number, case: row, timeline }
+}
+
+fn decide(
+    finished: &Finished,
+    control: Option<&Control>,
+    violations: &[Violation],
+) -> (Verdict, String, Option<Twin>) {
+    let plain = |verdict, reason: String| (verdict, reason, None);
+    match (&finished.result, control) {
+        (Err(Trouble::Unsupported(why)), _) => plain(Verdict::Unsupported, why.clone()),
+        (Err(Trouble::Infrastructure(why) | Trouble::Setup(why)), _) => {
+            plain(Verdict::Inconclusive, why.clone())
+        }
+        (result, Some(control)) => {
+            let expected = format!("{} must fail", words(&control.fails));
+            let (held, observed) = match result {
+                Err(Trouble::Check { checks, why, .. }) => {
+                    let exactly = checks.len() == control.fails.len()
+                        && checks.iter().all(|check| control.fails.contains(check));
+                    (exactly, format!("{} failed: {why}", words(checks)))
+                }
+                _ => (false, "every check held".to_owned()),
+            };
+            let verdict = if held { Verdict::Pass } else { Verdict::Fail };
+            let reason = format!("control {}: {expected}; {observed}", control.name);
+            let twin = Twin { name: control.name.clone(), expected, observed, held };
+            (verdict, reason, Some(twin))
+        }
+        (Err(Trouble::Check { checks, why, line }), None) => {
+            let place = if *line > 0 { format!(" (line {line})") } else { String::new() };
+            plain(Verdict::Fail, format!("{}{place}: {why}", words(checks)))
+        }
+        (Ok(()), None) => {
+            if !finished.left_over.is_empty() {
+                let why = format!("left over at the peer: {}", finished.left_over.join("; "));
+                return plain(Verdict::Fail, why);
+            }
+            // The reference peer has to be right by itself, or nobody can believe it.
+            let ours = violations.iter().find(|violation| {
+                violation.by == Blame::Edge && violation.severity == Severity::Must
+            });
+            if let Some(violation) = ours {
+                let why =
+                    format!("the edge breaks {}: {}", violation.requirement, violation.message);
+                return plain(Verdict::Fail, why);
+            }
+            plain(Verdict::Pass, String::new())
+        }
+    }
+}
+
+fn words(checks: &[CheckName]) -> String {
+    checks.iter().map(ToString::to_string).collect::<Vec<_>>().join(" and ")
+}
+
+fn files(row: &mut Row, finished: &Finished, folder: &Path) -> std::io::Result<()> {
+    let dir = row.dir();
+    let relative = |name: &str| Some(format!("{dir}/{name}"));
+    if folder.join("capture.pcapng").exists() {
+        row.artifacts.capture = relative("capture.pcapng");
+    }
+    if !finished.log.keys.is_empty() {
+        let tables = folder.join("wireshark");
+        std::fs::create_dir_all(&tables)?;
+        keys::tables(&finished.log.keys).write(&tables)?;
+        row.artifacts.keys = relative("wireshark");
+    }
+    if let Some(transcript) = &finished.transcript {
+        let file = std::fs::File::create(folder.join("transcript.jsonl"))?;
+        transcript
+            .write(std::io::BufWriter::new(file))
+            .map_err(|error| std::io::Error::other(error.to_string()))?;
+        row.artifacts.transcript = relative("transcript.jsonl");
+    }
+    let mut events = String::new();
+    for (at, event) in &finished.log.events {
+        let line =
+            serde_json::json!({ "at_us": at.since_start().as_micros() as u64, "event": event });
+        events.push_str(&line.to_string());
+        events.push('\n');
+    }
+    std::fs::write(folder.join("events.jsonl"), events)?;
+    row.artifacts.events = relative("events.jsonl");
+    std::fs::write(folder.join("peer.log"), &finished.peer_log)?;
+    row.artifacts.log = relative("peer.log");
+    if !finished.rendered.is_empty() {
+        let configs = folder.join("peer-config");
+        std::fs::create_dir_all(&configs)?;
+        for (name, text) in rendered_files(&finished.rendered) {
+            std::fs::write(configs.join(name), text)?;
+        }
+        row.artifacts.config = relative("peer-config");
+    }
+    row.artifacts.timeline = relative("timeline.txt");
+    Ok(())
+}

@@ -1,0 +1,187 @@
+//! What serde cannot see: names that must exist, scenarios that check nothing, contradictions.
+
+use std::ops::Range;
+
+use toml::Spanned;
+
+use super::expect::{CheckName, Expect};
+use super::load::{Case, Known};
+use super::setup::{Edge, Peer};
+use super::step::{Action, Step, What};
+use crate::format::Problem;
+use crate::profile::ProfileFile;
+
+/// Every check of `steps`, those inside others too.
+pub(super) fn checks(steps: &[Step]) -> Vec<CheckName> {
+    let of = |step: &Step| match &step.action {
+        Action::Expect(expect) => expect.checks(),
+        Action::Traffic(traffic) => traffic.checks(),
+        Action::Never(_) => vec![CheckName::Never],
+        Action::Parallel(branches) => branches.iter().flat_map(|steps| checks(steps)).collect(),
+        Action::Repeat(_, steps) => checks(steps),
+        _ => Vec::new(),
+    };
+    steps.iter().flat_map(of).collect()
+}
+
+/// Whether an IKE SA is up after `steps`.
+pub(super) fn leaves_ike_sa(steps: &[Step]) -> bool {
+    let up = |expect: &Expect| {
+        let refused = expect.refused.as_ref().map(Spanned::get_ref);
+        expect.established.is_some() || refused.is_some_and(|refused| refused.child.is_some())
+    };
+    steps.iter().fold(false, |is_up, step| match &step.action {
+        Action::Expect(expect) => is_up || up(expect),
+        Action::Parallel(branches) => {
+            branches.iter().fold(is_up, |is_up, steps| is_up || leaves_ike_sa(steps))
+        }
+        Action::Repeat(_, steps) => is_up || leaves_ike_sa(steps),
+        Action::Delete(_) | Action::Kill(_) => false,
+        _ => is_up,
+    })
+}
+
+/// Notes steps that check nothing or say too little, where they are written.
+pub(super) fn written(steps: &[Step], span: &Range<usize>, out: &mut Vec<Problem>) {
+    for step in steps {
+        let wrong = match &step.action {
+            Action::Expect(it) if it.checks().is_empty() => Some("this expects nothing"),
+            Action::Traffic(it) if it.ping.is_none() && it.tcp.is_none() => {
+                Some("traffic needs ping or tcp")
+            }
+            Action::Never(it) if it.is_empty() => Some("never needs what must not happen"),
+            Action::Initiate(it)
+                if it.what != What::Child && !(it.esp.is_empty() && it.ts_remote.is_empty()) =>
+            {
+                Some("esp and ts_remote are for a further child SA: what = \"child\"")
+            }
+            Action::Parallel(branches) if branches.len() < 2 => Some("parallel needs two or more"),
+            Action::Repeat(0, _) => Some("repeat needs times = 1 or more"),
+            _ => None,
+        };
+        out.extend(wrong.map(|message| Problem::new(message, span.clone())));
+        match &step.action {
+            Action::Parallel(branches) => {
+                branches.iter().for_each(|steps| written(steps, span, out));
+            }
+            Action::Repeat(_, steps) => written(steps, span, out),
+            _ => {}
+        }
+    }
+}
+
+/// Checks a spelt-out case.
+pub(super) fn case(case: &Case, known: &Known, out: &mut Vec<Problem>) {
+    peers(&case.peers, out);
+    for edge in &case.edges {
+        self::edge(edge, &case.peers, out);
+    }
+    case.steps.iter().for_each(|step| self::step(step, &case.peers, known, out));
+}
+
+fn peers(peers: &[Peer], out: &mut Vec<Problem>) {
+    for (place, peer) in peers.iter().enumerate() {
+        if peers[..place].iter().any(|other| other.name.get_ref() == peer.name.get_ref()) {
+            let message = format!("two peers are called `{}`", peer.name.get_ref());
+            out.push(Problem::new(message, peer.name.span()));
+        }
+        subnet(&peer.inner, out);
+    }
+}
+
+fn subnet(text: &Spanned<String>, out: &mut Vec<Problem>) {
+    let parts = text.get_ref().split_once('/');
+    let valid = parts.is_some_and(|(address, length)| {
+        let longest =
+            address.parse().map(|it: std::net::IpAddr| if it.is_ipv4() { 32 } else { 128 });
+        matches!((longest, length.parse::<u8>()), (Ok(longest), Ok(length)) if length <= longest)
+    });
+    if !valid {
+        out.push(Problem::new(format!("`{}` is no subnet", text.get_ref()), text.span()));
+    }
+}
+
+fn edge(edge: &Edge, peers: &[Peer], out: &mut Vec<Problem>) {
+    subnet(&edge.inner, out);
+    for bound in edge.credentials.iter().filter_map(|credential| credential.bound.as_ref()) {
+        peer_exists(bound, peers, out);
+    }
+    // Profiles by path belong to whoever runs the scenario, and are checked when it is run.
+    let name = edge.profile.get_ref();
+    if name.contains(['.', '/']) {
+        return;
+    }
+    let file = match ProfileFile::load(name) {
+        Ok(file) => file,
+        Err(error) => return out.push(Problem::new(error.to_string(), edge.profile.span())),
+    };
+    if let Some(bundle) = edge.bundle.as_ref().filter(|it| !file.bundles.contains_key(it.get_ref()))
+    {
+        let known = file.bundles.keys().map(String::as_str);
+        out.push(Problem::unknown("bundle", bundle.get_ref(), known, bundle.span()));
+    }
+    for (id, value) in &edge.readings {
+        let Some(reading) = file.readings.iter().find(|reading| reading.id == *id.get_ref()) else {
+            let known = file.readings.iter().map(|reading| reading.id.as_str());
+            out.push(Problem::unknown("reading", id.get_ref(), known, id.span()));
+            continue;
+        };
+        if !reading.values.contains(value.get_ref()) {
+            let what = format!("value of {}", reading.id);
+            let known = reading.values.iter().map(String::as_str);
+            out.push(Problem::unknown(&what, value.get_ref(), known, value.span()));
+        }
+    }
+}
+
+fn peer_exists(name: &Spanned<String>, peers: &[Peer], out: &mut Vec<Problem>) {
+    if !peers.iter().any(|peer| peer.name.get_ref() == name.get_ref()) {
+        let known = peers.iter().map(|peer| peer.name.get_ref().as_str());
+        out.push(Problem::unknown("peer", name.get_ref(), known, name.span()));
+    }
+}
+
+fn step(step: &Step, peers: &[Peer], known: &Known, out: &mut Vec<Problem>) {
+    let named = match &step.action {
+        Action::Initiate(it) => it.peer.as_ref(),
+        Action::Expect(it) => {
+            expect(it, known, out);
+            it.peer.as_ref()
+        }
+        Action::Traffic(it) => it.peer.as_ref(),
+        Action::Delete(it) => it.peer.as_ref(),
+        Action::Kill(it) | Action::Restart(it) | Action::Release(it) => it.peer.as_ref(),
+        Action::Hold(it) | Action::Drop(it) | Action::Duplicate(it) => it.peer.as_ref(),
+        Action::Parallel(branches) => {
+            branches.iter().flatten().for_each(|inner| self::step(inner, peers, known, out));
+            None
+        }
+        Action::Repeat(_, steps) => {
+            steps.iter().for_each(|inner| self::step(inner, peers, known, out));
+            None
+        }
+        Action::Never(_) | Action::Advance(_) | Action::Fault(_) => None,
+    };
+    if let Some(name) = named {
+        peer_exists(name, peers, out);
+    }
+}
+
+fn expect(expect: &Expect, known: &Known, out: &mut Vec<Problem>) {
+    if let Some(refused) = &expect.refused {
+        if !refused.get_ref().is_one_way() {
+            let message = "a refusal is one of notify, silence = true, delete = true and child";
+            out.push(Problem::new(message, refused.span()));
+        }
+        if expect.established.is_some() {
+            let message = "established and refused exclude each other";
+            out.push(Problem::new(message, refused.span()));
+        }
+    }
+    if let Some(finding) = &expect.finding
+        && known.requirements.requirement(finding.get_ref()).is_none()
+    {
+        let ids = known.requirements.iter().map(|requirement| requirement.id.as_str());
+        out.push(Problem::unlisted("requirement", finding.get_ref(), ids, finding.span()));
+    }
+}

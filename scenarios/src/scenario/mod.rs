@@ -1,0 +1,33 @@
+//! Scenarios: what is tried with a peer and what must come of it.
+//!
+//! A file is one scenario: who takes part (`[[edge]]`, `[[peer]]`, `[network]`), what happens
+//! (`[[step]]`), the twins in which a named check must fail (`[[control]]`), and variants with a
+//! written expectation for each (`[matrix]`). Loading checks everything and spells a file out into
+//! [`Case`]s, one for each initiator, variant and control, of primitive [`Step`]s: a runner needs to
+//! know nothing else. The words are explained in the package's `README.md`.
+
+mod check;
+mod expect;
+mod load;
+mod matrix;
+mod resolve;
+mod setup;
+mod step;
+#[cfg(test)]
+mod tests;
+mod words;
+
+pub use expect::{
+    CheckName, Established, EventName, EventPattern, Expect, From, Leftover, Never, OnWire,
+    Refused, Retry, Tcp, Traffic,
+};
+pub use load::{Case, Control, Known, Scenario, builtin, builtin_text, load_files};
+pub use setup::{
+    Affects, Cookie, CredentialSpec, Edge, EdgeTs, FaultSpec, Limit, Nat, Network, Peer, PeerDpd,
+    PeerTs, Policies, Port, Version,
+};
+pub use step::{
+    Action, Advance, Connect, Delete, Direction, Exchange, Initiate, MessageMatch, Repeat, Scope,
+    Step, What, Which, Works, Written,
+};
+pub use words::{Actor, IdSpec, Need, Notify, Octets, Side, Span, Tier};

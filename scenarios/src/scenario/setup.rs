@@ -1,0 +1,374 @@
+//! Who takes part in a scenario, and the network between them.
+
+use std::collections::BTreeMap;
+
+use ikeproof_proto::policy::{ChildOffer, GroupChoice, IkeOffer, Order, Selector, TsMode};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::words::{IdSpec, Span, one_or_many};
+
+/// `[[edge]]`: our side. Everything has a default.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edge {
+    /// What steps and peers call it.
+    #[serde(default = "edge_name")]
+    pub name: Spanned<String>,
+    /// The profile: a name or a path.
+    #[serde(default = "zscaler")]
+    pub profile: Spanned<String>,
+    /// One of the profile's ways to read its document.
+    pub bundle: Option<Spanned<String>>,
+    /// Single readings that differ from the bundle: `{ R04 = "at-least-14" }`.
+    #[serde(default)]
+    pub readings: BTreeMap<Spanned<String>, Spanned<String>>,
+    /// Who may connect; by default every peer, by its own identity and key.
+    #[serde(default)]
+    pub credentials: Vec<CredentialSpec>,
+    /// What the edge says that it is.
+    #[serde(default = "own_address")]
+    pub id: IdSpec,
+    /// What it offers as initiator; by default what the peer is configured with.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub ike: Vec<IkeOffer>,
+    /// What it offers for child SAs as initiator; by default what the peer is configured with.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub esp: Vec<ChildOffer>,
+    /// Whose order decides, if not the profile's.
+    pub order: Option<Order>,
+    /// Which group is taken, if not the profile's choice.
+    pub group_choice: Option<GroupChoice>,
+    /// Which traffic it protects, if not the profile's.
+    pub ts: Option<EdgeTs>,
+    /// The inner network behind it.
+    #[serde(default = "edge_inner")]
+    pub inner: Spanned<String>,
+    /// The largest inner packet: a number, `"off"`, or the profile's.
+    pub mtu: Option<Limit>,
+    /// The largest MSS that passes: a number, `"off"`, or the profile's.
+    pub mss: Option<Limit>,
+    /// When it demands a cookie.
+    #[serde(default)]
+    pub cookie: Cookie,
+    /// The most child SAs, if not the profile's.
+    pub max_children: Option<usize>,
+    /// Deviations that it starts with.
+    #[serde(default)]
+    pub faults: Vec<FaultSpec>,
+}
+
+/// A credential of the edge.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialSpec {
+    /// What names it; `ip:outside` is the address of the only peer, as the edge sees it.
+    pub id: IdSpec,
+    /// The label of the key; the key itself is made for each run.
+    #[serde(default = "psk")]
+    pub psk: String,
+    /// The peer whose outside address it is bound to.
+    pub bound: Option<Spanned<String>>,
+}
+
+/// The traffic that the edge protects.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EdgeTs {
+    /// On the edge's side.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub local: Vec<Selector>,
+    /// On the peer's side.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub remote: Vec<Selector>,
+    /// What happens to a wider offer.
+    #[serde(default)]
+    pub mode: TsMode,
+}
+
+/// A bound that can be switched off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// None.
+    Off,
+    /// This many octets.
+    At(u16),
+}
+
+/// When the edge demands a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cookie {
+    /// Under load, as the profile says.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// A deviation: its name and what it takes. The core knows which there are.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+pub struct FaultSpec {
+    /// The name.
+    pub name: Spanned<String>,
+    /// What it takes.
+    #[serde(flatten)]
+    pub with: BTreeMap<String, toml::Value>,
+}
+
+/// `[[peer]]`: a tested peer. Everything has a default, but two peers need names.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Peer {
+    /// What steps call it.
+    #[serde(default = "peer_name")]
+    pub name: Spanned<String>,
+    /// The version of IKE.
+    #[serde(default)]
+    pub version: Version,
+    /// What it says that it is; by default `fqdn:NAME.branch.example`.
+    pub local_id: Option<IdSpec>,
+    /// What it expects the edge to be; by default what the edge is.
+    pub remote_id: Option<IdSpec>,
+    /// The label of its key. Another label than the credential's is a wrong key.
+    #[serde(default = "psk")]
+    pub psk: String,
+    /// What it offers and accepts for the IKE SA, in order.
+    #[serde(default = "default_ike", deserialize_with = "one_or_many")]
+    pub ike: Vec<IkeOffer>,
+    /// What it offers and accepts for child SAs, in order; `ah:` in front for AH.
+    #[serde(default = "default_esp", deserialize_with = "one_or_many")]
+    pub esp: Vec<ChildOffer>,
+    /// The inner network behind it; two peers may have the same.
+    #[serde(default = "peer_inner")]
+    pub inner: Spanned<String>,
+    /// The traffic to protect; by default between the inner networks.
+    #[serde(default)]
+    pub ts: PeerTs,
+    /// What is between it and the edge. All peers with `router` share its outside address.
+    #[serde(default)]
+    pub nat: Nat,
+    /// The port that it begins on.
+    #[serde(default)]
+    pub start_port: Port,
+    /// Whether it announces MOBIKE.
+    #[serde(default)]
+    pub mobike: bool,
+    /// Its own liveness checks.
+    #[serde(default)]
+    pub dpd: PeerDpd,
+    /// Whether its kernel is told which traffic to protect. Removed for controls only: traffic then
+    /// passes in clear.
+    #[serde(default)]
+    pub policies: Policies,
+}
+
+/// The traffic that a peer wants protected.
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerTs {
+    /// On its own side; empty for its inner network.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub local: Vec<Selector>,
+    /// On the edge's side; empty for the edge's inner network.
+    #[serde(default, deserialize_with = "one_or_many")]
+    pub remote: Vec<Selector>,
+}
+
+/// The version of IKE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Version {
+    /// IKEv1.
+    V1,
+    /// IKEv2.
+    #[default]
+    V2,
+}
+
+/// A port of IKE.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Port {
+    /// 500.
+    #[default]
+    Ike,
+    /// 4500.
+    NatT,
+}
+
+/// What is between a peer and the edge.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Nat {
+    /// Nothing.
+    #[default]
+    None,
+    /// A router that rewrites address and port, in a container.
+    Router,
+    /// The same, in our own process.
+    Middlebox,
+}
+
+/// A peer's own liveness checks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerDpd {
+    /// None, so that it disturbs no count of messages.
+    #[default]
+    Off,
+    /// Every few seconds.
+    Short,
+}
+
+/// Whether a peer protects its traffic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Policies {
+    /// As configured.
+    #[default]
+    Installed,
+    /// Not at all.
+    Removed,
+}
+
+/// `[network]`: what happens to datagrams on their way. Decided by seed and message, not by chance.
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Network {
+    /// The part that is lost, 0 to 1; never more than three in a row.
+    pub loss: f64,
+    /// The part that arrives twice.
+    pub duplicate: f64,
+    /// The part that is overtaken by the next.
+    pub reorder: f64,
+    /// What decides; by default the run's seed.
+    pub seed: Option<u64>,
+    /// What it applies to.
+    pub on: Affects,
+    /// How long a datagram takes.
+    pub delay: Option<Span>,
+    /// The largest packet outside.
+    pub mtu: Option<u16>,
+}
+
+/// What disturbances apply to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Affects {
+    /// Messages of IKE.
+    #[default]
+    Ike,
+    /// Packets of ESP and AH.
+    Esp,
+    /// Everything.
+    All,
+}
+
+impl Peer {
+    /// The identity that it asserts.
+    pub fn local_id(&self) -> IdSpec {
+        self.local_id.clone().unwrap_or_else(|| {
+            let name = format!("{}.branch.example", self.name.get_ref());
+            IdSpec::Fixed(ikeproof_proto::policy::Identity::Fqdn(name))
+        })
+    }
+}
+
+impl Edge {
+    /// The credentials that it has where `peers` take part.
+    pub fn credentials(&self, peers: &[Peer]) -> Vec<CredentialSpec> {
+        if !self.credentials.is_empty() {
+            return self.credentials.clone();
+        }
+        let credential = |peer: &Peer| CredentialSpec {
+            id: peer.local_id(),
+            psk: peer.psk.clone(),
+            bound: None,
+        };
+        peers.iter().map(credential).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Limit {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Limit;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a number of octets or \"off\"")
+            }
+
+            fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Limit, E> {
+                u16::try_from(number).map(Limit::At).map_err(E::custom)
+            }
+
+            fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Limit, E> {
+                match text {
+                    "off" => Ok(Limit::Off),
+                    _ => Err(E::custom(format!("unknown variant `{text}`, expected `off`"))),
+                }
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+macro_rules! by_number {
+    ($($name:ident { $($variant:ident = $number:literal,)+ } $what:literal;)+) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                match i64::deserialize(deserializer)? {
+                    $($number => Ok(Self::$variant),)+
+                    other => Err(serde::de::Error::custom(format!("{other} is not {}", $what))),
+                }
+            }
+        }
+    )+};
+}
+
+by_number! {
+    Version { V1 = 1, V2 = 2, } "a version of IKE: 1 or 2";
+    Port { Ike = 500, NatT = 4500, } "a port of IKE: 500 or 4500";
+}
+
+fn unplaced(text: &str) -> Spanned<String> {
+    Spanned::new(0..0, text.to_owned())
+}
+
+fn edge_name() -> Spanned<String> {
+    unplaced("edge")
+}
+
+fn peer_name() -> Spanned<String> {
+    unplaced("a")
+}
+
+fn zscaler() -> Spanned<String> {
+    unplaced("zscaler")
+}
+
+fn psk() -> String {
+    "psk".to_owned()
+}
+
+const fn own_address() -> IdSpec {
+    IdSpec::OwnAddress
+}
+
+fn edge_inner() -> Spanned<String> {
+    unplaced("10.100.0.0/24")
+}
+
+fn peer_inner() -> Spanned<String> {
+    unplaced("10.7.0.0/24")
+}
+
+fn default_ike() -> Vec<IkeOffer> {
+    "aes256-sha256-modp2048".parse().into_iter().collect()
+}
+
+fn default_esp() -> Vec<ChildOffer> {
+    "aes256gcm16".parse().into_iter().collect()
+}

@@ -1,0 +1,339 @@
+//! What happens in a scenario, in order.
+//!
+//! A `[[step]]` holds one word. `connect` and `teardown` are short for several and are spelt out on
+//! loading, so that a runner never sees them.
+
+use ikeproof_proto::crypto::suite::{ChildSuite, IkeSuite};
+use ikeproof_proto::policy::{ChildOffer, Selector};
+use serde::Deserialize;
+use toml::Spanned;
+
+use super::expect::{Established, Expect, Never, Retry, Traffic};
+use super::setup::FaultSpec;
+use super::words::{Actor, Span, one_or_many};
+
+/// One step, as it is written.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Written {
+    /// Initiate, be established, and pass the standard checks: SAs that match on both sides, traffic
+    /// both ways, nothing in clear.
+    Connect(Connect),
+    /// Delete, and nothing is left over.
+    Teardown(Delete),
+    /// The standard checks alone.
+    Works(Works),
+    /// Begin something and do not wait.
+    Initiate(Initiate),
+    /// Something must be so.
+    Expect(Box<Expect>),
+    /// Packets through the tunnel.
+    Traffic(Traffic),
+    /// Something must not happen.
+    Never(Never),
+    /// Time passes, for the edge.
+    Advance(Advance),
+    /// Say goodbye to something.
+    Delete(Delete),
+    /// A peer vanishes without a word: it ends, and nothing that it sends arrives any more.
+    Kill(Which),
+    /// Start a peer anew.
+    Restart(Which),
+    /// Keep messages back.
+    Hold(MessageMatch),
+    /// Let messages that were kept back go.
+    Release(Which),
+    /// Lose messages.
+    Drop(MessageMatch),
+    /// Let messages arrive twice.
+    Duplicate(MessageMatch),
+    /// Make the edge deviate from here on.
+    Fault(FaultSpec),
+    /// Everything at once.
+    Parallel(Vec<Written>),
+    /// Several times over.
+    Repeat(Repeat),
+}
+
+/// `connect = { … }`.
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Connect {
+    /// Who begins.
+    pub by: Actor,
+    /// Which peer; all in turn, if none is named.
+    pub peer: Option<Spanned<String>>,
+    /// What the IKE SA must be.
+    pub ike: Option<IkeSuite>,
+    /// What the child SA must be.
+    pub child: Option<ChildSuite>,
+    /// What must have been asked for again, in order.
+    pub retried: Option<Vec<Retry>>,
+    /// How long it may take.
+    pub within: Option<Span>,
+}
+
+/// `works = { … }`.
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Works {
+    /// Which peer; all in turn, if none is named.
+    pub peer: Option<Spanned<String>>,
+}
+
+/// `initiate = { … }`.
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Initiate {
+    /// Who begins.
+    pub by: Actor,
+    /// Which peer; all in turn, if none is named.
+    pub peer: Option<Spanned<String>>,
+    /// What is begun.
+    pub what: What,
+    /// What is offered for the child SA, if not what is configured.
+    #[serde(deserialize_with = "one_or_many")]
+    pub esp: Vec<ChildOffer>,
+    /// The other side's selectors of a further child SA.
+    #[serde(deserialize_with = "one_or_many")]
+    pub ts_remote: Vec<Selector>,
+}
+
+/// What is begun.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// An IKE SA with its first child SA.
+    #[default]
+    Tunnel,
+    /// A further child SA.
+    Child,
+    /// A new child SA in the old one's place.
+    RekeyChild,
+    /// A new IKE SA in the old one's place.
+    RekeyIke,
+    /// A liveness check.
+    Liveness,
+}
+
+/// `advance = "7h50m"`: timers of the edge that fall due fire on the way. While the edge waits for
+/// an answer its clock stands still, unless the peer was killed.
+pub type Advance = Span;
+
+/// `delete = { … }`.
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Delete {
+    /// Who says goodbye.
+    pub by: Actor,
+    /// Which peer; all in turn, if none is named.
+    pub peer: Option<Spanned<String>>,
+    /// What goes.
+    pub what: Scope,
+}
+
+/// What a delete is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// The IKE SA and all under it.
+    #[default]
+    Ike,
+    /// One child SA.
+    Child,
+}
+
+/// Which peer.
+#[derive(Clone, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Which {
+    /// The peer; all, if none is named.
+    pub peer: Option<Spanned<String>>,
+}
+
+/// Which messages.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessageMatch {
+    /// Who sends them.
+    pub from: Actor,
+    /// The exchange.
+    pub exchange: Exchange,
+    /// Request or response; both, if not said.
+    pub direction: Option<Direction>,
+    /// Which peer is the sender or the receiver; all, if none is named.
+    pub peer: Option<Spanned<String>>,
+    /// How many of them.
+    #[serde(default = "one")]
+    pub count: u32,
+}
+
+/// An exchange of IKEv2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Exchange {
+    /// The first.
+    IkeSaInit,
+    /// The second.
+    IkeAuth,
+    /// For child SAs and rekeys.
+    CreateChildSa,
+    /// For everything else.
+    Informational,
+}
+
+/// Half of an exchange.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Direction {
+    /// The question.
+    Request,
+    /// The answer.
+    Response,
+}
+
+/// `repeat = { times = 3, steps = [ … ] }`.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Repeat {
+    /// How often.
+    pub times: u32,
+    /// What.
+    pub steps: Vec<Written>,
+}
+
+/// One step, as it is run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// What happens.
+    pub action: Action,
+    /// The line of the file that it comes from; 0 where it was added.
+    pub line: usize,
+}
+
+/// What a runner does in a step.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Begin something and do not wait.
+    Initiate(Initiate),
+    /// Something must be so.
+    Expect(Box<Expect>),
+    /// Packets through the tunnel.
+    Traffic(Traffic),
+    /// Something must not happen.
+    Never(Never),
+    /// Time passes, for the edge.
+    Advance(Advance),
+    /// Say goodbye to something.
+    Delete(Delete),
+    /// A peer vanishes without a word: it ends, and nothing that it sends arrives any more.
+    Kill(Which),
+    /// Start a peer anew.
+    Restart(Which),
+    /// Keep messages back.
+    Hold(MessageMatch),
+    /// Let messages that were kept back go.
+    Release(Which),
+    /// Lose messages.
+    Drop(MessageMatch),
+    /// Let messages arrive twice.
+    Duplicate(MessageMatch),
+    /// Make the edge deviate from here on.
+    Fault(FaultSpec),
+    /// Everything at once; each item is a sequence.
+    Parallel(Vec<Vec<Step>>),
+    /// Several times over.
+    Repeat(u32, Vec<Step>),
+}
+
+impl Written {
+    /// The word as it is written.
+    pub const fn word(&self) -> &'static str {
+        match self {
+            Self::Connect(_) => "connect",
+            Self::Teardown(_) => "teardown",
+            Self::Works(_) => "works",
+            Self::Initiate(_) => "initiate",
+            Self::Expect(_) => "expect",
+            Self::Traffic(_) => "traffic",
+            Self::Never(_) => "never",
+            Self::Advance(_) => "advance",
+            Self::Delete(_) => "delete",
+            Self::Kill(_) => "kill",
+            Self::Restart(_) => "restart",
+            Self::Hold(_) => "hold",
+            Self::Release(_) => "release",
+            Self::Drop(_) => "drop",
+            Self::Duplicate(_) => "duplicate",
+            Self::Fault(_) => "fault",
+            Self::Parallel(_) => "parallel",
+            Self::Repeat(_) => "repeat",
+        }
+    }
+
+    /// The steps that it is short for.
+    pub fn spell_out(self, line: usize) -> Vec<Step> {
+        let actions = match self {
+            Self::Connect(connect) => connect.spell_out(),
+            Self::Teardown(delete) => {
+                let gone = Expect { peer: delete.peer.clone(), ..Expect::nothing_left() };
+                vec![Action::Delete(delete), Action::Expect(Box::new(gone))]
+            }
+            Self::Works(works) => standard_checks(works.peer),
+            Self::Initiate(it) => vec![Action::Initiate(it)],
+            Self::Expect(it) => vec![Action::Expect(it)],
+            Self::Traffic(it) => vec![Action::Traffic(it)],
+            Self::Never(it) => vec![Action::Never(it)],
+            Self::Advance(it) => vec![Action::Advance(it)],
+            Self::Delete(it) => vec![Action::Delete(it)],
+            Self::Kill(it) => vec![Action::Kill(it)],
+            Self::Restart(it) => vec![Action::Restart(it)],
+            Self::Hold(it) => vec![Action::Hold(it)],
+            Self::Release(it) => vec![Action::Release(it)],
+            Self::Drop(it) => vec![Action::Drop(it)],
+            Self::Duplicate(it) => vec![Action::Duplicate(it)],
+            Self::Fault(it) => vec![Action::Fault(it)],
+            Self::Parallel(items) => {
+                let items = items.into_iter().map(|item| item.spell_out(line));
+                vec![Action::Parallel(items.collect())]
+            }
+            Self::Repeat(Repeat { times, steps }) => {
+                let steps = steps.into_iter().flat_map(|step| step.spell_out(line)).collect();
+                vec![Action::Repeat(times, steps)]
+            }
+        };
+        actions.into_iter().map(|action| Step { action, line }).collect()
+    }
+}
+
+impl Connect {
+    fn spell_out(self) -> Vec<Action> {
+        let initiate = Initiate { by: self.by, peer: self.peer.clone(), ..Initiate::default() };
+        let established = Established {
+            ike: self.ike,
+            child: self.child,
+            retried: self.retried,
+            ..Established::default()
+        };
+        let expect = Expect {
+            peer: self.peer.clone(),
+            within: self.within,
+            established: Some(established),
+            ..Expect::default()
+        };
+        let mut actions = vec![Action::Initiate(initiate), Action::Expect(Box::new(expect))];
+        actions.extend(standard_checks(self.peer));
+        actions
+    }
+}
+
+/// SAs that match on both sides, traffic both ways, nothing in clear.
+fn standard_checks(peer: Option<Spanned<String>>) -> Vec<Action> {
+    let matching = Expect { peer: peer.clone(), sas_match: Some(true), ..Expect::default() };
+    let traffic = Traffic { peer, ping: Some(2), no_clear: true, ..Traffic::default() };
+    vec![Action::Expect(Box::new(matching)), Action::Traffic(traffic)]
+}
+
+const fn one() -> u32 {
+    1
+}

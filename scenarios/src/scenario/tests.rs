@@ -1,0 +1,293 @@
+use std::net::IpAddr;
+
+use ikeproof_proto::crypto::SecretBytes;
+use ikeproof_proto::policy::{
+    ChildContext, ChildSelection, Credential, Identity, IdentityQuery, IkeSelection, Profile,
+};
+use ikeproof_proto::wire::num::{GroupId, NotifyType};
+use rstest::rstest;
+
+use super::*;
+use crate::format::FileErrors;
+
+/// `[[step]]` and the like around a body, with the rest of a minimal file.
+fn file(body: &str) -> String {
+    format!("id = \"t\"\ntitle = \"t\"\ncovers = [\"F01\"]\n{body}")
+}
+
+fn parse(body: &str) -> Result<Scenario, FileErrors> {
+    let known = Known { facts: vec!["F01".to_owned()], ..Known::default() };
+    Scenario::parse("t.toml", &file(body), &known)
+}
+
+#[test]
+fn the_shipped_scenarios_are_valid() {
+    let known = Known::builtin().unwrap();
+    if let Err(errors) = builtin(&known) {
+        let texts: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        panic!("{}", texts.join("\n"));
+    }
+}
+
+#[rstest]
+#[case::no_expectation("[[step]]\ninitiate = {}", "expects nothing")]
+#[case::no_step("", "expects nothing")]
+#[case::empty_expectation("[[step]]\nexpect = {}", "t.toml:4:1: this expects nothing")]
+#[case::empty_traffic("[[step]]\ntraffic = { df = true }", "traffic needs ping or tcp")]
+#[case::empty_never("[[step]]\nnever = { for = \"5s\" }", "must not happen")]
+#[case::word("[[step]]\nconect = {}", "t.toml:5:1: unknown word `conect`; did you mean `connect`?")]
+#[case::key(
+    "[[step]]\nexpect = { estabished = {} }",
+    "t.toml:5:12: unknown key `estabished`; did you mean `established`?"
+)]
+#[case::algorithm(
+    "[[step]]\nconnect = { ike = \"aes256-sha265-modp2048\" }",
+    "did you mean `sha256`?"
+)]
+#[case::offer("[[peer]]\nike = \"aes256-sha256-modp204\"\n[[step]]\nconnect = {}", "modp2048")]
+#[case::notify(
+    "[[step]]\nexpect = { refused = { notify = \"NO_PROPOSAL_CHOOSEN\" } }",
+    "did you mean `NO_PROPOSAL_CHOSEN`?"
+)]
+#[case::two_ways(
+    "[[step]]\nexpect = { refused = { silence = true, delete = true } }",
+    "a refusal is one of"
+)]
+#[case::no_way("[[step]]\nexpect = { refused = { rule = \"F13\" } }", "a refusal is one of")]
+#[case::peer(
+    "[[step]]\nconnect = { peer = \"c\" }",
+    "t.toml:5:20: unknown peer `c`; did you mean `a`?"
+)]
+#[case::two_peers("[[peer]]\n[[peer]]\n[[step]]\nconnect = {}", "two peers are called `a`")]
+#[case::profile(
+    "[[edge]]\nprofile = \"zscalar\"\n[[step]]\nconnect = {}",
+    "did you mean `zscaler`?"
+)]
+#[case::bundle(
+    "[[edge]]\nbundle = \"zs-tabel\"\n[[step]]\nconnect = {}",
+    "did you mean `zs-table`?"
+)]
+#[case::reading(
+    "[[edge]]\nreadings = { R44 = \"literal\" }\n[[step]]\nconnect = {}",
+    "unknown reading `R44`"
+)]
+#[case::value(
+    "[[edge]]\nreadings = { R04 = \"literaly\" }\n[[step]]\nconnect = {}",
+    "did you mean `literal`?"
+)]
+#[case::needs("needs = [\"raw-epa\"]\n[[step]]\nconnect = {}", "did you mean `raw-esp`?")]
+#[case::time("[[step]]\nconnect = { within = \"5\" }", "no amount of time")]
+#[case::subnet(
+    "[[peer]]\ninner = \"10.0.0.0/33\"\n[[step]]\nconnect = {}",
+    "t.toml:5:9: `10.0.0.0/33` is no subnet"
+)]
+#[case::directions("directions = []\n[[step]]\nconnect = {}", "directions are")]
+#[case::two_words("[[step]]\nconnect = {}\ndelete = {}", "t.toml:")]
+#[case::control_check(
+    "[[step]]\nconnect = {}\n[[control]]\nname = \"x\"\nfails = \"keepalives\"\npeer = { nat = \"none\" }",
+    "unknown check of this scenario `keepalives`"
+)]
+#[case::control_change(
+    "[[step]]\nconnect = {}\n[[control]]\nname = \"x\"\nfails = \"ping\"",
+    "a control changes"
+)]
+#[case::control_skip(
+    "[[step]]\nconnect = {}\n[[control]]\nname = \"x\"\nfails = \"ping\"\nskip = [\"conect\"]",
+    "did you mean `connect`?"
+)]
+#[case::syntax("[[step]\nconnect = {}", "t.toml:4:")]
+fn what_is_wrong_is_named_with_its_place(#[case] body: &str, #[case] expected: &str) {
+    let error = parse(body).unwrap_err().to_string();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn all_errors_of_a_file_are_found_at_once() {
+    let body = "[[peer]]\nnatt = \"none\"\n[[step]]\nconect = {}\n[[step]]\nexpect = { leftovers = \"none\" }\n";
+    let text = format!("titel = \"t\"\n{}", file(body).replacen("F01", "F10", 1));
+    let known = Known { facts: vec!["F01".to_owned()], ..Known::default() };
+    let error = Scenario::parse("u.toml", &text, &known).unwrap_err();
+    let found: Vec<_> =
+        error.problems().map(|(line, _, it)| (line, it.nearest.as_deref())).collect();
+    for expected in
+        [(1, Some("title")), (6, Some("nat")), (8, Some("connect")), (10, Some("leftover"))]
+    {
+        assert!(found.contains(&expected), "{expected:?} in {error}");
+    }
+}
+
+#[test]
+fn ids_are_unique_and_name_their_file() {
+    let known = Known { facts: vec!["F01".to_owned()], ..Known::default() };
+    let text = file("[[step]]\nconnect = {}");
+    let errors = load_files(&[("t.toml", &text), ("u.toml", &text)], &known).unwrap_err();
+    let error = errors[0].to_string();
+    assert!(error.contains("the id of this file is `u`"), "{error}");
+    assert!(error.contains("is that of t.toml, too"), "{error}");
+}
+
+const MATRIX: &str = "[[peer]]\nesp = \"{esp}\"\n[matrix.axis]\nesp = [\"aes128gcm16\", \"null-md5\"]\n\
+    nat = [\"none\", \"router\"]\n[[matrix.outcome.up]]\nconnect = { child = \"{esp}\" }\n";
+
+#[rstest]
+#[case::unmatched(
+    "[[matrix.cell]]\nwhen = { esp = \"null-md5\" }\noutcome = \"up\"",
+    "no cell says what happens with esp=aes128gcm16,nat=none"
+)]
+#[case::twice(
+    "[[matrix.cell]]\noutcome = \"up\"\n[[matrix.cell]]\nwhen = { nat = \"none\" }\noutcome = \"up\"",
+    "another cell already says what happens with esp=aes128gcm16,nat=none"
+)]
+#[case::value(
+    "[[matrix.cell]]\nwhen = { nat = \"rooter\" }\noutcome = \"up\"",
+    "did you mean `router`?"
+)]
+#[case::axis(
+    "[[matrix.cell]]\nwhen = { natt = \"none\" }\noutcome = \"up\"",
+    "did you mean `nat`?"
+)]
+#[case::outcome("[[matrix.cell]]\noutcome = \"pu\"", "did you mean `up`?")]
+#[case::placeholder(
+    "[[matrix.cell]]\noutcome = \"up\"\n[[control]]\nname = \"c\"\nfails = \"ping\"\npeer = { psk = \"{naat}\" }",
+    "did you mean `nat`?"
+)]
+#[case::steps(
+    "[[step]]\nconnect = {}\n[[matrix.cell]]\noutcome = \"up\"",
+    "[[matrix.outcome.NAME]]"
+)]
+fn matrices_are_complete_and_unambiguous(#[case] cells: &str, #[case] expected: &str) {
+    let error = parse(&format!("{MATRIX}{cells}")).unwrap_err().to_string();
+    assert!(error.contains(expected), "{error}");
+}
+
+#[test]
+fn a_file_is_spelt_out_into_cases() {
+    let body = format!(
+        "directions = [\"peer\", \"edge\"]\n{MATRIX}[[matrix.cell]]\noutcome = \"up\"\n\
+         [[control]]\nname = \"bare\"\nfails = [\"ping\", \"no_clear\"]\nwhen = {{ nat = \"none\" }}\n\
+         peer = {{ policies = \"removed\" }}\n"
+    );
+    let scenario = parse(&body).unwrap();
+    let names: Vec<_> = scenario.cases.iter().map(Case::name).collect();
+    assert_eq!(names.len(), 2 * 2 * 2 + 2);
+    assert_eq!(names[0], "esp=aes128gcm16,nat=none/peer");
+    assert_eq!(names[9], "esp=null-md5,nat=none/peer#bare");
+    let case = &scenario.cases[9];
+    assert_eq!(case.peers[0].policies, Policies::Removed);
+    assert_eq!(case.peers[0].esp[0].to_string(), "null-md5");
+    assert!(!matches!(case.steps.last().unwrap().action, Action::Delete(_)));
+    let real: Vec<_> = scenario.cases[0].steps.iter().map(|step| step.line).collect();
+    assert_eq!(real.len(), 4 + 2, "connect is four steps, the end is two: {real:?}");
+    assert_eq!(real[4..], [0, 0]);
+}
+
+/// What the written expectation of a case says, as far as the policy alone decides it.
+fn written(case: &Case) -> Option<(String, &Step)> {
+    case.steps.iter().find_map(|step| {
+        let Action::Expect(expect) = &step.action else { return None };
+        if let Some(refused) = &expect.refused {
+            let refused = refused.get_ref();
+            let notify = refused.notify.or(refused.child)?.0;
+            let rule = refused.rule.clone().unwrap_or_default();
+            return Some((format!("{notify} {rule}"), step));
+        }
+        let established = expect.established.as_ref()?;
+        let ike = established.ike.map(|suite| suite.to_string()).unwrap_or_default();
+        let child = established.child.map(|suite| suite.to_string()).unwrap_or_default();
+        Some((format!("up {ike} {child}"), step))
+    })
+}
+
+/// What the policy makes of the first peer of a case, in the form of `expected`.
+fn decided(case: &Case, policy: &Profile, expected: &str) -> String {
+    let peer = &case.peers[0];
+    let no_rule = |notify: NotifyType| format!("{notify} ");
+    let rule_of = |names: &dyn Fn(&str) -> bool, notify: NotifyType| {
+        let rule = expected.split_once(' ').map_or("", |(_, rule)| rule);
+        if names(rule) { format!("{notify} {rule}") } else { no_rule(notify) }
+    };
+    let offers = peer.ike.iter().zip(1..).map(|(offer, n)| offer.proposal(n, &[]));
+    let offers: Vec<_> = offers.collect();
+    let sent = GroupId(peer.ike[0].groups[0].iana());
+    let suite = match policy.select_ike(&offers, sent) {
+        IkeSelection::Accept { suite, .. } | IkeSelection::WrongGroup { suite, .. } => suite,
+        IkeSelection::Refuse(refusal) => {
+            return rule_of(&|rule| refusal.names(rule), NotifyType::NO_PROPOSAL_CHOSEN);
+        }
+    };
+    let own: IpAddr = "10.0.0.5".parse().unwrap();
+    let outside: IpAddr = if peer.nat == Nat::None { own } else { "192.0.2.1".parse().unwrap() };
+    let place = |id: &IdSpec| match id {
+        IdSpec::Fixed(identity) => identity.clone(),
+        IdSpec::OwnAddress => Identity::Ip(own),
+        IdSpec::OutsideAddress => Identity::Ip(outside),
+    };
+    let credential = |spec: CredentialSpec| Credential {
+        id: place(&spec.id),
+        psk: SecretBytes::from_slice(spec.psk.as_bytes()),
+        bound_source: spec.bound.map(|_| outside),
+    };
+    let credentials: Vec<_> =
+        case.edges[0].credentials(&case.peers).into_iter().map(credential).collect();
+    let id = place(&peer.local_id()).to_id();
+    let query = IdentityQuery { id_i: &id, source: outside, nat_at_peer: peer.nat != Nat::None };
+    match policy.identify(query, &credentials) {
+        Err(refusal) => {
+            let names = |rule: &str| !rule.is_empty() && refusal.rule.starts_with(rule);
+            return rule_of(&names, NotifyType::AUTHENTICATION_FAILED);
+        }
+        Ok(found) if *found.psk.expose() != peer.psk.as_bytes() => {
+            return no_rule(NotifyType::AUTHENTICATION_FAILED);
+        }
+        Ok(_) => {}
+    }
+    let offers = peer.esp.iter().zip(1..).map(|(offer, n)| offer.proposal(n, &[0, 0, 0, n], true));
+    let nat = peer.nat != Nat::None;
+    let context = ChildContext { ke_group: None, is_first: true, nat };
+    let child = match policy.select_child(&offers.collect::<Vec<_>>(), &context) {
+        ChildSelection::Accept { suite, .. } => suite,
+        ChildSelection::WrongGroup { .. } => panic!("no key exchange in IKE_AUTH"),
+        ChildSelection::Refuse(refusal) => {
+            return rule_of(&|rule| refusal.names(rule), NotifyType::NO_PROPOSAL_CHOSEN);
+        }
+    };
+    let mut words = expected.split(' ').skip(1);
+    let mut said =
+        |word: String| if words.next().is_none_or(str::is_empty) { String::new() } else { word };
+    format!("up {} {}", said(suite.to_string()), said(child.to_string()))
+}
+
+/// The expectations are written by hand and the policy knows nothing of them; here they meet.
+#[test]
+fn the_shipped_expectations_are_what_the_shipped_profile_decides() {
+    let scenarios = builtin(&Known::builtin().unwrap()).unwrap();
+    let mut compared = 0;
+    for scenario in &scenarios {
+        let real = scenario.cases.iter().filter(|case| case.control.is_none());
+        for case in real.filter(|case| case.initiator == Side::Peer) {
+            let policy = case.edges[0].policy().unwrap();
+            let Some((expected, step)) = written(case) else { continue };
+            if expected.starts_with("TS_UNACCEPTABLE") {
+                continue;
+            }
+            let spot = format!("{} {} line {}", scenario.id, case.name(), step.line);
+            assert_eq!(decided(case, &policy, &expected), expected, "{spot}");
+            compared += 1;
+        }
+    }
+    assert!(compared > 200, "{compared}");
+}
+
+#[test]
+fn an_edge_is_resolved_into_a_policy() {
+    let body = "[[edge]]\nbundle = \"zs-lenient\"\nreadings = { R06 = \"strict\" }\nmss = \"off\"\n\
+        mtu = 1436\ncookie = \"always\"\norder = \"own\"\nts = { remote = \"10.7.0.0/24\" }\n\
+        [[step]]\nconnect = {}";
+    let scenario = parse(body).unwrap();
+    let policy = scenario.cases[0].edges[0].policy().unwrap();
+    assert_eq!(policy.readings.value("R06"), Some("strict"));
+    assert_eq!(policy.readings.value("R04"), Some("at-least-14"));
+    assert_eq!((policy.forwarding.mtu, policy.forwarding.mss), (Some(1436), None));
+    assert_eq!(policy.limits.cookie_threshold, 0);
+    assert_eq!((policy.ts.remote.len(), policy.ts.local.len()), (1, 2));
+}

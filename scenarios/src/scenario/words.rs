@@ -1,0 +1,315 @@
+//! The small words of scenarios: durations, sizes, identities, who does something.
+
+use std::fmt;
+use std::marker::PhantomData;
+use std::str::FromStr;
+use std::time::Duration;
+
+use ikeproof_proto::policy::{Identity, NoIdentity};
+use ikeproof_proto::wire::num::NotifyType;
+use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
+use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+/// The side that begins, and the runs of a scenario that differ in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Side {
+    /// The tested peer.
+    Peer,
+    /// Our edge.
+    Edge,
+}
+
+/// Who does something in a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Actor {
+    /// Whoever began in this case.
+    #[default]
+    Initiator,
+    /// The other one.
+    Responder,
+    /// The tested peer.
+    Peer,
+    /// Our edge.
+    Edge,
+}
+
+impl Actor {
+    /// The side that is meant where `initiator` began.
+    pub const fn side(self, initiator: Side) -> Side {
+        match (self, initiator) {
+            (Self::Peer, _) | (Self::Initiator, Side::Peer) | (Self::Responder, Side::Edge) => {
+                Side::Peer
+            }
+            (Self::Edge, _) | (Self::Initiator, Side::Edge) | (Self::Responder, Side::Peer) => {
+                Side::Edge
+            }
+        }
+    }
+}
+
+impl fmt::Display for Side {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Peer => "peer",
+            Self::Edge => "edge",
+        })
+    }
+}
+
+/// Which gate a scenario belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Tier {
+    /// Every merge; minutes.
+    #[default]
+    Gate,
+    /// Everything; nightly.
+    Full,
+}
+
+/// What a peer must be able to do. A peer that cannot gives `unsupported`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Need {
+    /// ESP without UDP encapsulation.
+    RawEsp,
+    /// No NAT is pretended where there is none.
+    NoNat,
+    /// Authentication Header.
+    Ah,
+    /// Transport mode.
+    Transport,
+    /// Extended sequence numbers.
+    Esn,
+    /// Group 2.
+    Group2,
+    /// Triple DES.
+    #[serde(rename = "3des")]
+    TripleDes,
+    /// HMAC-MD5.
+    Md5,
+    /// NULL encryption.
+    NullEncryption,
+    /// IKE version 1.
+    Ikev1,
+    /// IKEv1 aggressive mode.
+    Aggressive,
+    /// MOBIKE.
+    Mobike,
+    /// Reacts to ICMP "fragmentation needed".
+    Pmtu,
+    /// Traffic counters of child SAs.
+    Counters,
+    /// Selectors of all addresses on both sides: a control link of its own.
+    AnyToAny,
+    /// Several values of one type in one proposal.
+    WideProposal,
+    /// An AEAD cipher and an HMAC in one proposal.
+    GcmWithHmac,
+    /// A pseudorandom function that is not the integrity algorithm's.
+    FreePrf,
+}
+
+/// An amount of time: `5s`, `7h50m`, `300ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Span(pub Duration);
+
+/// A number of octets: `512`, `64KiB`, `1MiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Octets(pub u64);
+
+/// An identity that may depend on where a case runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum IdSpec {
+    /// `fqdn:…`, `email:…`, `keyid:…`, `ip:192.0.2.1`.
+    Fixed(Identity),
+    /// `ip:own`: the address of the owner's own interface.
+    OwnAddress,
+    /// `ip:outside`: the address that the other side sees.
+    OutsideAddress,
+}
+
+/// The name of a notify, such as `NO_PROPOSAL_CHOSEN`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Notify(pub NotifyType);
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no amount of time; write 5s, 7h50m or 300ms");
+        let mut rest = text;
+        let mut sum = Duration::ZERO;
+        while !rest.is_empty() {
+            let digits = rest.find(|c: char| !c.is_ascii_digit()).ok_or_else(wrong)?;
+            let (number, tail) = rest.split_at(digits);
+            let letters = tail.find(|c: char| c.is_ascii_digit()).unwrap_or(tail.len());
+            let (unit, tail) = tail.split_at(letters);
+            let number: u64 = number.parse().map_err(|_| wrong())?;
+            let millis: u64 = match unit {
+                "ms" => 1,
+                "s" => 1_000,
+                "m" => 60_000,
+                "h" => 3_600_000,
+                "d" => 86_400_000,
+                _ => return Err(wrong()),
+            };
+            sum += Duration::from_millis(number.checked_mul(millis).ok_or_else(wrong)?);
+            rest = tail;
+        }
+        if text.is_empty() { Err(wrong()) } else { Ok(Self(sum)) }
+    }
+}
+
+impl FromStr for Octets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` is no number of octets; write 512, 64KiB or 1MiB");
+        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+        let (number, unit) = text.split_at(digits);
+        let number: u64 = number.parse().map_err(|_| wrong())?;
+        let factor = match unit {
+            "" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return Err(wrong()),
+        };
+        number.checked_mul(factor).map(Self).ok_or_else(wrong)
+    }
+}
+
+impl FromStr for IdSpec {
+    type Err = NoIdentity;
+
+    fn from_str(text: &str) -> Result<Self, NoIdentity> {
+        match text {
+            "ip:own" => Ok(Self::OwnAddress),
+            "ip:outside" => Ok(Self::OutsideAddress),
+            _ => text.parse().map(Self::Fixed),
+        }
+    }
+}
+
+impl fmt::Display for IdSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Fixed(identity) => identity.fmt(f),
+            Self::OwnAddress => f.write_str("ip:own"),
+            Self::OutsideAddress => f.write_str("ip:outside"),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Notify {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        let known = NotifyType::KNOWN.iter().filter(|kind| kind.0 < 16_384);
+        known.clone().find(|kind| kind.name() == Some(name.as_str())).copied().map(Self).ok_or_else(
+            || {
+                let names: Vec<_> =
+                    known.filter_map(|kind| kind.name()).map(|name| format!("`{name}`")).collect();
+                de::Error::custom(format!(
+                    "unknown variant `{name}`, expected one of {}",
+                    names.join(", ")
+                ))
+            },
+        )
+    }
+}
+
+macro_rules! from_text {
+    ($($name:ident $(or $number:ident)?;)+) => {$(
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                struct Text;
+                impl Visitor<'_> for Text {
+                    type Value = $name;
+
+                    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                        f.write_str("a text")
+                    }
+
+                    fn visit_str<E: de::Error>(self, text: &str) -> Result<$name, E> {
+                        text.parse().map_err(E::custom)
+                    }
+
+                    $(fn visit_i64<E: de::Error>(self, number: i64) -> Result<$name, E> {
+                        $number::try_from(number).map($name).map_err(E::custom)
+                    })?
+                }
+                deserializer.deserialize_any(Text)
+            }
+        }
+    )+};
+}
+
+from_text! { Span; IdSpec; Octets or u64; }
+
+/// One value or a list of them.
+pub(super) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct OneOrMany<T>(PhantomData<T>);
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for OneOrMany<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a text or a list of texts")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<Vec<T>, E> {
+            let text: StrDeserializer<'_, E> = text.into_deserializer();
+            T::deserialize(text).map(|value| vec![value])
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Vec<T>, A::Error> {
+            Vec::deserialize(SeqAccessDeserializer::new(items))
+        }
+    }
+    deserializer.deserialize_any(OneOrMany(PhantomData))
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("5s", Some(5_000))]
+    #[case("7h50m", Some(28_200_000))]
+    #[case("300ms", Some(300))]
+    #[case("1d", Some(86_400_000))]
+    #[case("5", None)]
+    #[case("s", None)]
+    #[case("5 s", None)]
+    #[case("", None)]
+    fn times(#[case] text: &str, #[case] millis: Option<u64>) {
+        let read = text.parse::<Span>().ok().map(|span| span.0);
+        assert_eq!(read, millis.map(Duration::from_millis));
+    }
+
+    #[rstest]
+    #[case("512", Some(512))]
+    #[case("64KiB", Some(65_536))]
+    #[case("1MiB", Some(1_048_576))]
+    #[case("1MB", None)]
+    #[case("-1", None)]
+    fn octets(#[case] text: &str, #[case] expected: Option<u64>) {
+        assert_eq!(text.parse::<Octets>().ok().map(|octets| octets.0), expected);
+    }
+
+    #[test]
+    fn actors_are_sides_of_a_case() {
+        assert_eq!(Actor::Initiator.side(Side::Edge), Side::Edge);
+        assert_eq!(Actor::Responder.side(Side::Edge), Side::Peer);
+        assert_eq!(Actor::Peer.side(Side::Edge), Side::Peer);
+    }
+}
