@@ -1,0 +1,274 @@
+//! The command line as types. What each option means for whom is in `--help`.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ikeproof_driver::capture::Cidr;
+
+/// Conformance and interop test harness for IPsec VPNs.
+#[derive(Debug, Parser)]
+#[command(name = "ikeproof", version, about, max_term_width = 100, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+    /// More of what goes on, on standard error; twice for everything.
+    #[arg(long, short, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ikeproof run                                  every scenario, against every peer that is here
+  ikeproof run 'edge/psk-*' --peer strongswan   some scenarios, one peer
+  ikeproof run --require strongswan,libreswan   exit with 3 if a peer cannot be had
+  ikeproof serve --profile zscaler --psk fqdn:branch.example.com=@psk.txt --listen 0.0.0.0
+  ikeproof explain edge/dh-sha384-group20       what a scenario does, and which rules it covers
+  ikeproof replay                               recorded sessions, no peer and no Docker needed
+  ikeproof doctor                               what works on this host, and how to get the rest
+
+Exit status: 0 everything required held; 1 a verdict failed; 2 usage or configuration error;
+3 infrastructure (inconclusive, a required peer missing).";
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run scenarios against peers and write a report.
+    Run(RunArgs),
+    /// List scenarios.
+    List(ListArgs),
+    /// Explain a scenario or a requirement.
+    Explain(ExplainArgs),
+    /// Be the edge, for a device on a bench, until interrupted.
+    Serve(Box<ServeArgs>),
+    /// Replay recorded sessions and compare what comes out.
+    Replay(ReplayArgs),
+    /// Decode and audit a capture.
+    Decode(DecodeArgs),
+    /// Measure throughput as ratios.
+    Bench(BenchArgs),
+    /// Say what works on this host and how to get the rest.
+    Doctor,
+    /// Peer images.
+    Images(ImagesArgs),
+}
+
+/// `ikeproof run`
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Scenario ids, with `*` for any text; all of them if there is none.
+    pub patterns: Vec<String>,
+    /// A peer to run against: embedded, strongswan, libreswan, strongswan-userspace,
+    /// strongswan-host or libreswan-host; the first three if none is named. Repeat for several.
+    #[arg(long, value_name = "NAME")]
+    pub peer: Vec<String>,
+    /// Peers that must have been run against; exit with 3 if one could not be.
+    #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
+    pub require: Vec<String>,
+    /// How much to run.
+    #[arg(long, value_enum, default_value_t = Tier::Gate)]
+    pub tier: Tier,
+    /// The seed of everything that is random; drawn and printed if absent.
+    #[arg(long, value_name = "N")]
+    pub seed: Option<u64>,
+    /// How many lanes run at a time; the number of processors if absent.
+    #[arg(long, value_name = "N")]
+    pub jobs: Option<usize>,
+    /// Part I of N of the cases.
+    #[arg(long, value_name = "I/N")]
+    pub shard: Option<Shard>,
+    /// Where the run's folder is made.
+    #[arg(long, default_value = "ikeproof-out", value_name = "DIR")]
+    pub out: PathBuf,
+    /// How often a failed case is tried again; one that then holds is flaky, never a pass.
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    pub retries: u32,
+    /// How often everything is run.
+    #[arg(long, default_value_t = 1, value_name = "N")]
+    pub repeat: u32,
+    /// Only what did not hold in the last run under the same folder.
+    #[arg(long)]
+    pub last_failed: bool,
+    /// Stop at the first case that fails.
+    #[arg(long)]
+    pub fail_fast: bool,
+    /// More scenarios, from this folder.
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Vec<PathBuf>,
+}
+
+/// How much to run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Tier {
+    /// Minutes: what a merge has to hold.
+    Gate,
+    /// Everything.
+    Full,
+}
+
+/// A part of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shard {
+    /// From 1.
+    pub index: usize,
+    /// Of how many.
+    pub of: usize,
+}
+
+impl std::str::FromStr for Shard {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || format!("{text:?} is not of the form I/N with 1 <= I <= N, such as 1/4");
+        let (index, of) = text.split_once('/').ok_or_else(wrong)?;
+        let index = index.parse().map_err(|_| wrong())?;
+        let of = of.parse().map_err(|_| wrong())?;
+        if index == 0 || index > of {
+            return Err(wrong());
+        }
+        Ok(Self { index, of })
+    }
+}
+
+/// `ikeproof list`
+#[derive(Debug, Args)]
+pub struct ListArgs {
+    /// Scenario ids or parts of them, with `*` for any text; all of them if there is none.
+    pub patterns: Vec<String>,
+    /// As JSON, an object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// More scenarios, from this folder.
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Vec<PathBuf>,
+}
+
+/// `ikeproof explain`
+#[derive(Debug, Args)]
+pub struct ExplainArgs {
+    /// The id of a scenario or of a requirement.
+    pub id: String,
+    /// More scenarios, from this folder.
+    #[arg(long, value_name = "DIR")]
+    pub scenarios: Vec<PathBuf>,
+}
+
+/// `ikeproof serve`
+#[derive(Debug, Args)]
+#[command(after_help = SERVE_EXAMPLES)]
+pub struct ServeArgs {
+    /// The edge profile: a built-in name or a file.
+    #[arg(long, default_value = "zscaler", value_name = "NAME|FILE")]
+    pub profile: String,
+    /// The bundle of readings of the profile's ambiguities.
+    #[arg(long, value_name = "NAME")]
+    pub bundle: Option<String>,
+    /// Who may connect: ID=SECRET, split at the first '='. ID is ip:, fqdn:, email:, keyid: or
+    /// bare; SECRET may be @FILE, 0xHEX or 0sBASE64. Repeat for several.
+    #[arg(long, required = true, value_name = "ID=SECRET")]
+    pub psk: Vec<String>,
+    /// The address to listen on; 0.0.0.0 or :: for all that this host has; repeat for several.
+    #[arg(long, required = true, value_name = "ADDR")]
+    pub listen: Vec<IpAddr>,
+    /// The UDP port of IKE.
+    #[arg(long, default_value_t = 500, value_name = "N")]
+    pub port: u16,
+    /// The UDP port of IKE and ESP behind NAT.
+    #[arg(long, default_value_t = 4500, value_name = "N")]
+    pub nat_port: u16,
+    /// The identity of the edge; its address if absent.
+    #[arg(long, value_name = "ID")]
+    pub id: Option<String>,
+    /// How events are printed on standard output.
+    #[arg(long, value_enum, default_value_t = EventFormat::Text)]
+    pub events: EventFormat,
+    /// Write what is sent and received to this file (pcapng).
+    #[arg(long, value_name = "FILE")]
+    pub pcap: Option<PathBuf>,
+    /// Write keys for Wireshark into this folder. They decrypt the whole session.
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
+    /// A network inside the edge, every address of which answers ping; repeat for several.
+    #[arg(long, default_value = "10.255.0.0/16", value_name = "CIDR")]
+    pub inner: Vec<Cidr>,
+    /// Demand a cookie of every initiator.
+    #[arg(long)]
+    pub cookies: bool,
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  ikeproof serve --profile zscaler --psk fqdn:client.example.com=secret --listen 192.0.2.1
+  ikeproof serve --psk ip:198.51.100.7=@psk.txt --listen 0.0.0.0 --events json --pcap bench.pcapng
+  ikeproof serve --psk email:branch@example.com=0x0123abcd --listen 127.0.0.1 --port 5500 --nat-port 5501
+
+Ports under 1024 and raw ESP need root or CAP_NET_BIND_SERVICE and CAP_NET_RAW. Without raw ESP only
+clients behind a NAT, or with forced UDP encapsulation, can send traffic.
+SIGINT and SIGTERM delete all SAs and end with exit status 0.";
+
+/// How events are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum EventFormat {
+    /// One JSON object a line.
+    Json,
+    /// Lines for people.
+    Text,
+}
+
+/// `ikeproof replay`
+#[derive(Debug, Args)]
+pub struct ReplayArgs {
+    /// Transcripts, or folders of them; scenarios/transcripts if there is none.
+    pub paths: Vec<PathBuf>,
+    /// Write the new outputs into the files, and print what changed.
+    #[arg(long)]
+    pub bless: bool,
+}
+
+/// `ikeproof decode`
+#[derive(Debug, Args)]
+pub struct DecodeArgs {
+    /// A pcap or pcapng file, or a transcript.
+    pub file: PathBuf,
+    /// A folder with key tables, as a run leaves them beside its captures.
+    #[arg(long, value_name = "DIR")]
+    pub keys: Option<PathBuf>,
+    /// The address of the side that is judged as the edge; whoever answers first, if there is none.
+    #[arg(long, value_name = "ADDR")]
+    pub edge: Vec<IpAddr>,
+    /// A UDP port of IKE in the capture; repeat for several.
+    #[arg(long, default_value = "500", value_name = "N")]
+    pub port: Vec<u16>,
+    /// A UDP port of IKE and ESP behind NAT in the capture; repeat for several.
+    #[arg(long, default_value = "4500", value_name = "N")]
+    pub nat_port: Vec<u16>,
+}
+
+/// `ikeproof bench`
+#[derive(Debug, Args)]
+pub struct BenchArgs {
+    /// Which benchmarks; all if there is none: esp.
+    pub names: Vec<String>,
+    /// Rounds of each contestant.
+    #[arg(long, default_value_t = 15, value_name = "N")]
+    pub rounds: u32,
+    /// As JSON.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `ikeproof images`
+#[derive(Debug, Args)]
+pub struct ImagesArgs {
+    /// What to do with them.
+    #[command(subcommand)]
+    pub command: ImagesCommand,
+}
+
+/// What to do with peer images.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub enum ImagesCommand {
+    /// Build those that are missing or out of date.
+    Build,
+}

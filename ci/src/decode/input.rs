@@ -1,0 +1,145 @@
+//! What is decoded: a capture with its key tables, or a transcript, which has its keys inside.
+
+use std::io::Cursor;
+use std::path::Path;
+use std::time::Duration;
+
+use ikeproof_audit::capture::{Options, Side, observe};
+use ikeproof_audit::{Observed, Sender, Transport};
+use ikeproof_proto::event::KeyLogEntry;
+use ikeproof_proto::io::Channel;
+use ikeproof_proto::time::Time;
+use ikeproof_proto::transcript::{Line, OutputLine, Recorded, Transcript};
+
+use super::keys;
+use crate::cli::DecodeArgs;
+use crate::exit::Stop;
+
+/// What the auditor is given.
+#[derive(Debug)]
+pub struct Input {
+    /// The datagrams, in order.
+    pub datagrams: Vec<Observed>,
+    /// The keys.
+    pub keys: Vec<KeyLogEntry>,
+    /// What to say first.
+    pub notes: Vec<String>,
+}
+
+/// Reads the file.
+///
+/// # Errors
+/// If it cannot be read, or is of no known format.
+pub fn read(args: &DecodeArgs) -> Result<Input, Stop> {
+    let file = &args.file;
+    let bytes = std::fs::read(file)
+        .map_err(|error| Stop::Usage(format!("{} cannot be read: {error}", file.display())))?;
+    if bytes.trim_ascii_start().first() == Some(&b'{') {
+        return from_transcript(args, &bytes);
+    }
+    let options = Options {
+        edge: if args.edge.is_empty() {
+            Side::Responder
+        } else {
+            Side::Addresses(args.edge.clone())
+        },
+        ike_ports: args.port.clone(),
+        nat_ports: args.nat_port.clone(),
+    };
+    let datagrams = observe(&bytes, &options).map_err(|error| {
+        Stop::Usage(format!(
+            "{}: {error}; decode reads pcap, pcapng and transcripts of ikeproof",
+            file.display()
+        ))
+    })?;
+    let mut notes = Vec::new();
+    let both = datagrams.iter().map(|it| it.transport).find(|it| it.src() == it.dst());
+    if let Some(both) = both {
+        notes.push(format!(
+            "note: both sides have the address {}, so who sent what is not known, and findings may \
+             be wrong",
+            both.src()
+        ));
+    }
+    let keys = match &args.keys {
+        Some(folder) => keys::read(folder, &mut notes)?,
+        None => Vec::new(),
+    };
+    Ok(Input { datagrams, keys, notes })
+}
+
+fn from_transcript(args: &DecodeArgs, bytes: &[u8]) -> Result<Input, Stop> {
+    let file = &args.file;
+    if args.keys.is_some() {
+        return Err(Stop::Usage(format!(
+            "--keys: {} is a transcript and has its keys inside; leave the option out",
+            file.display()
+        )));
+    }
+    let transcript = parse(file, bytes)?;
+    let (title, peer) = (&transcript.head.title, &transcript.head.peer);
+    let notes = vec![format!("transcript: {title}; peer: {peer}")];
+    let (datagrams, keys) = of_transcript(&transcript);
+    Ok(Input { datagrams: datagrams.into_iter().map(|(_, it)| it).collect(), keys, notes })
+}
+
+/// Reads a transcript; errors name the file and the line.
+///
+/// # Errors
+/// If it is none.
+pub fn parse(file: &Path, bytes: &[u8]) -> Result<Transcript, Stop> {
+    Transcript::read(Cursor::new(bytes))
+        .map_err(|error| Stop::Usage(format!("{}: {error}", file.display())))
+}
+
+/// The datagrams of a transcript, each with the number of its entry after the head, and the keys.
+pub fn of_transcript(transcript: &Transcript) -> (Vec<(usize, Observed)>, Vec<KeyLogEntry>) {
+    let mut datagrams = Vec::new();
+    let mut keys = Vec::new();
+    let mut at = Time::ZERO;
+    for (number, line) in transcript.lines.iter().enumerate() {
+        let observed = match line {
+            Line::In(input) => {
+                at = Time::from_start(Duration::from_nanos(input.at));
+                arrived(at, &input.what)
+            }
+            Line::Out(output) => {
+                if let OutputLine::Keys(entry) = &**output {
+                    keys.push(entry.clone());
+                }
+                departed(at, output)
+            }
+            Line::Cut(_) => None,
+        };
+        datagrams.extend(observed.map(|observed| (number, observed)));
+    }
+    (datagrams, keys)
+}
+
+fn arrived(at: Time, what: &Recorded) -> Option<Observed> {
+    let (transport, hex) = match what {
+        Recorded::Udp { channel, local, remote, hex } => {
+            let marker = *channel == Channel::Nat;
+            (Transport::Udp { src: *remote, dst: *local, marker }, hex)
+        }
+        Recorded::Raw { protocol: 50, local, remote, hex } => {
+            (Transport::Esp { src: *remote, dst: *local }, hex)
+        }
+        _ => return None,
+    };
+    Some(Observed { at, from: Sender::Peer, transport, bytes: hex.0.clone() })
+}
+
+fn departed(at: Time, what: &OutputLine) -> Option<Observed> {
+    let (transport, hex) = match what {
+        OutputLine::Udp { channel, local, remote, hex } => {
+            let marker = *channel == Channel::Nat;
+            (Transport::Udp { src: *local, dst: *remote, marker }, hex)
+        }
+        OutputLine::Raw { protocol: 50, local, remote, hex } => {
+            (Transport::Esp { src: *local, dst: *remote }, hex)
+        }
+        _ => return None,
+    };
+    Some(Observed { at, from: Sender::Edge, transport, bytes: hex.0.clone() })
+}

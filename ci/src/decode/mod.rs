@@ -1,0 +1,12 @@
+//! `ikeproof decode`: a capture or a transcript as a timeline, with what the auditor finds.
+//!
+//! [`input`] reads the file, [`keys`] the key tables beside a capture, [`timeline`] lets the auditor
+//! judge and keeps each line with the findings about it.
+
+mod command;
+mod input;
+mod keys;
+pub mod timeline;
+
+pub use command::run;
+pub use input::of_transcript;

@@ -1,0 +1,272 @@
+//! `ikeproof run`: scenarios against peers, and a report.
+
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use ikeproof_reports::model::{Case, Report, Run as RunFacts};
+use ikeproof_reports::{TerminalOptions, exit_status, read_report, terminal};
+use ikeproof_scenarios::catalogue::Catalogue;
+use ikeproof_scenarios::runner::{
+    Filter, Observer, PeerChoice, RunOptions, plan, run as run_cases,
+};
+use indicatif::{ProgressBar, ProgressStyle};
+use tokio::sync::watch;
+
+use crate::cli::{RunArgs, Tier};
+use crate::exit::Stop;
+use crate::library;
+use crate::signals::Interrupts;
+
+/// The width of the table where there is no terminal to ask.
+const PLAIN_WIDTH: usize = 120;
+
+/// Runs scenarios.
+///
+/// # Errors
+/// If the command line or a scenario is wrong, or the report cannot be written.
+pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
+    let peers = peers(&args.peer, "--peer")?;
+    let required = peers_named(&args.require, "--require")?;
+    if let Some(missing) = required.iter().find(|peer| !peers.contains(peer)) {
+        let name = missing.name();
+        return Err(Stop::Usage(format!("--require {name} needs --peer {name} as well")));
+    }
+    let catalogue = library::load(&args.scenarios)?;
+    let filter = Filter {
+        patterns: args.patterns.clone(),
+        full: args.tier == Tier::Full,
+        shard: args.shard.map(|shard| (shard.index, shard.of)),
+        only: if args.last_failed { last_failed(&args.out)? } else { Vec::new() },
+    };
+    let planned = plan(&catalogue, &filter, &peers);
+    if planned.is_empty() {
+        return Err(Stop::Usage(nothing_to_run(&catalogue, &args)));
+    }
+    let seed = args.seed.map_or_else(draw_seed, Ok)?;
+    let started = jiff::Timestamp::now();
+    let id = started.strftime("%Y%m%d-%H%M%S-%3f").to_string();
+    let folder = make_folder(&args.out, &id)?;
+
+    let mut facts = RunFacts::started(id, started, env!("CARGO_PKG_VERSION"), seed);
+    facts.command_line = command_line();
+    facts.tier = if args.tier == Tier::Full { "full".into() } else { "gate".into() };
+    facts.shard = args.shard.map(|shard| format!("{}/{}", shard.index, shard.of));
+    facts.environment = environment();
+    let options = RunOptions {
+        facts,
+        folder: folder.clone(),
+        seed,
+        jobs: args.jobs.unwrap_or_else(processors),
+        retries: args.retries,
+        repeat: args.repeat,
+        fail_fast: args.fail_fast,
+        required,
+        rerun: format!("ikeproof run --seed {seed}"),
+    };
+    let (stop, stopped) = watch::channel(false);
+    let mut interrupts = Interrupts::catch()?;
+    let progress = Progress::new();
+    let outcome = {
+        let cases = run_cases(planned, options, &progress, stopped);
+        tokio::pin!(cases);
+        loop {
+            tokio::select! {
+                outcome = &mut cases => break outcome,
+                signal = interrupts.next() => {
+                    progress.say(&format!("{signal}: ending the run; a report of what was done follows"));
+                    stop.send_replace(true);
+                }
+            }
+        }
+    }
+    .map_err(Stop::Infrastructure)?;
+    progress.end();
+    for warning in &outcome.warnings {
+        eprintln!("warning: {warning}");
+    }
+    show(&outcome.report, &folder);
+    Ok(ExitCode::from(exit_status(&outcome.report).code()))
+}
+
+fn show(report: &Report, folder: &Path) {
+    let out = std::io::stdout();
+    let colour = out.is_terminal();
+    let width = terminal_width().unwrap_or(PLAIN_WIDTH);
+    let table = terminal(report, &TerminalOptions { width, colour });
+    // Whoever reads may have gone; the report is written.
+    let _ = writeln!(out.lock(), "{table}\nreport: {}", folder.join("index.html").display());
+}
+
+fn terminal_width() -> Option<usize> {
+    std::env::var("COLUMNS").ok()?.parse().ok().filter(|width| *width >= 40)
+}
+
+fn peers(named: &[String], option: &str) -> Result<Vec<PeerChoice>, Stop> {
+    if named.is_empty() { Ok(PeerChoice::USUAL.to_vec()) } else { peers_named(named, option) }
+}
+
+fn peers_named(named: &[String], option: &str) -> Result<Vec<PeerChoice>, Stop> {
+    let mut peers = Vec::new();
+    for name in named {
+        let peer = PeerChoice::of(name).ok_or_else(|| {
+            let known: Vec<_> = PeerChoice::ALL.iter().map(|peer| peer.name()).collect();
+            let near = ikeproof_scenarios::format::nearest(name, known.iter().copied());
+            let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            Stop::Usage(format!(
+                "{option} {name}: there is no such peer{hint} Known: {}",
+                known.join(", ")
+            ))
+        })?;
+        if !peers.contains(&peer) {
+            peers.push(peer);
+        }
+    }
+    Ok(peers)
+}
+
+fn nothing_to_run(catalogue: &Catalogue, args: &RunArgs) -> String {
+    let near = args.patterns.iter().find_map(|pattern| catalogue.nearest(pattern));
+    let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    if args.last_failed {
+        return "the last run has no case that did not hold".to_owned();
+    }
+    format!("no scenario fits {}{hint} `ikeproof list` shows all of them", args.patterns.join(" "))
+}
+
+/// What did not hold in the newest run of a folder.
+fn last_failed(out: &Path) -> Result<Vec<(String, String)>, Stop> {
+    let wrong = |why: String| Stop::Usage(format!("--last-failed: {why}"));
+    let entries = std::fs::read_dir(out)
+        .map_err(|error| wrong(format!("cannot read {}: {error}", out.display())))?;
+    let mut runs: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.join("report.json").is_file())
+        .collect();
+    runs.sort();
+    let newest =
+        runs.pop().ok_or_else(|| wrong(format!("there is no run in {}", out.display())))?;
+    let report = read_report(&newest).map_err(|error| wrong(error.to_string()))?;
+    let failed = report.cases.iter().filter(|case| case.verdict.needs_attention());
+    Ok(failed.map(|case| (case.scenario.clone(), case.variant.clone())).collect())
+}
+
+fn make_folder(out: &Path, id: &str) -> Result<PathBuf, Stop> {
+    let folder = out.join(id);
+    std::fs::create_dir_all(&folder).map_err(|error| {
+        Stop::Infrastructure(format!(
+            "cannot make the folder {}: {error}; choose another with --out",
+            folder.display()
+        ))
+    })?;
+    Ok(folder)
+}
+
+/// A seed that stays exact in readers of JSON that only have floating point numbers.
+fn draw_seed() -> Result<u64, Stop> {
+    let drawn = getrandom::u64().map_err(|error| {
+        Stop::Infrastructure(format!("the system gives no randomness: {error}"))
+    })?;
+    Ok(drawn >> 12)
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(2, usize::from)
+}
+
+fn command_line() -> String {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    format!("ikeproof {}", words.join(" "))
+}
+
+fn environment() -> std::collections::BTreeMap<String, String> {
+    let mut facts = std::collections::BTreeMap::new();
+    let mut put = |name: &str, value: String| facts.insert(name.to_owned(), value);
+    put("os", std::env::consts::OS.to_owned());
+    put("arch", std::env::consts::ARCH.to_owned());
+    put("processors", processors().to_string());
+    if let Ok(kernel) = std::fs::read_to_string("/proc/sys/kernel/osrelease") {
+        put("kernel", kernel.trim().to_owned());
+    }
+    facts
+}
+
+/// How a run goes on: a bar on a terminal, a line for each case elsewhere.
+struct Progress {
+    bar: Option<ProgressBar>,
+    total: AtomicUsize,
+    done: AtomicUsize,
+    running: Mutex<Vec<String>>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        let bar = std::io::stderr().is_terminal().then(|| {
+            let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {wide_msg}");
+            ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+        });
+        Self {
+            bar,
+            total: AtomicUsize::new(0),
+            done: AtomicUsize::new(0),
+            running: Mutex::new(Vec::new()),
+        }
+    }
+
+    fn say(&self, text: &str) {
+        match &self.bar {
+            Some(bar) => bar.println(text),
+            None => eprintln!("{text}"),
+        }
+    }
+
+    fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+}
+
+impl Observer for Progress {
+    fn planned(&self, cases: usize) {
+        self.total.store(cases, Ordering::Relaxed);
+        match &self.bar {
+            Some(bar) => bar.set_length(cases as u64),
+            None => eprintln!("{cases} cases"),
+        }
+    }
+
+    fn note(&self, text: &str) {
+        self.say(text);
+    }
+
+    fn started(&self, label: &str) {
+        if let (Some(bar), Ok(mut running)) = (&self.bar, self.running.lock()) {
+            running.push(label.to_owned());
+            bar.set_message(running.join(" | "));
+        }
+    }
+
+    fn finished(&self, case: &Case) {
+        let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+        let verdict = case.verdict.word();
+        if let Some(bar) = &self.bar {
+            bar.set_position(done as u64);
+            if let Ok(mut running) = self.running.lock() {
+                running.retain(|label| *label != case.label());
+                bar.set_message(running.join(" | "));
+            }
+            if case.verdict.needs_attention() {
+                bar.println(format!("{verdict}: {}: {}", case.label(), case.reason));
+            }
+            return;
+        }
+        let total = self.total.load(Ordering::Relaxed);
+        let seconds = case.duration_ms as f64 / 1000.0;
+        let reason =
+            if case.reason.is_empty() { String::new() } else { format!(": {}", case.reason) };
+        eprintln!("[{done}/{total}] {verdict} {} {seconds:.1}s{reason}", case.label());
+    }
+}

@@ -1,0 +1,54 @@
+//! Key tables for Wireshark, written line by line as keys come: what is on disk is always complete.
+//!
+//! The pre-shared secret is never among them, nor anything that it can be guessed from.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use ikeproof_driver::wireshark::Unsupported;
+use ikeproof_proto::event::KeyLogEntry;
+
+use crate::keytables::{esp_keys, ike_keys};
+
+/// The tables of a session that goes on.
+#[derive(Debug)]
+pub struct KeyTables {
+    ike: File,
+    esp: File,
+}
+
+impl KeyTables {
+    /// Begins both tables anew, readable by their owner alone.
+    ///
+    /// # Errors
+    /// If the folder or a file cannot be made.
+    pub fn create(folder: &Path) -> io::Result<Self> {
+        std::fs::create_dir_all(folder)?;
+        let table = |name: &str| {
+            let mut options = OpenOptions::new();
+            options.write(true).create(true).truncate(true).mode(0o600);
+            let mut file = options.open(folder.join(name))?;
+            writeln!(file, "# Written by ikeproof. Contains session keys.")?;
+            Ok::<_, io::Error>(file)
+        };
+        Ok(Self { ike: table("ikev2_decryption_table")?, esp: table("esp_sa")? })
+    }
+
+    /// Adds keys, and says which of them Wireshark cannot use.
+    ///
+    /// # Errors
+    /// If they cannot be written.
+    pub fn add(&mut self, keys: &KeyLogEntry) -> io::Result<Result<(), Unsupported>> {
+        let (file, line) = match keys {
+            KeyLogEntry::Ike(keys) => (&mut self.ike, ike_keys(keys).line()),
+            KeyLogEntry::Child(keys) => (&mut self.esp, esp_keys(keys).line()),
+            KeyLogEntry::Psk { .. } => return Ok(Ok(())),
+        };
+        match line {
+            Ok(line) => writeln!(file, "{line}").map(Ok),
+            Err(unsupported) => Ok(Err(unsupported)),
+        }
+    }
+}

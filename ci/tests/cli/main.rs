@@ -1,0 +1,7 @@
+//! The tool as a user meets it: the built binary with arguments, signals, files and sockets.
+
+mod client;
+mod files;
+mod serve;
+mod support;
+mod usage;

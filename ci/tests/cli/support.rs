@@ -1,0 +1,100 @@
+//! The built binary as a child process, with its standard output read line by line.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+
+/// How long anything may take here.
+pub const LONG: Duration = Duration::from_secs(20);
+
+/// A command line of the tool.
+pub fn ikeproof(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ikeproof"));
+    command.args(arguments).env_remove("RUST_LOG");
+    command
+}
+
+/// `ikeproof serve` with JSON events, running.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<Value>,
+}
+
+impl Server {
+    /// Starts it on free ports of 127.0.0.1 and waits until it listens.
+    pub fn start(more: &[&str]) -> Self {
+        let mut arguments =
+            vec!["serve", "--listen", "127.0.0.1", "--port", "0", "--nat-port", "0"];
+        arguments.extend(["--events", "json", "--psk", "fqdn:client.example.com=secret"]);
+        arguments.extend(more);
+        let mut child = ikeproof(&arguments).stdout(Stdio::piped()).spawn().unwrap();
+        let out = BufReader::new(child.stdout.take().unwrap());
+        let (to, lines) = channel();
+        std::thread::spawn(move || {
+            for line in out.lines() {
+                if to.send(line.unwrap()).is_err() {
+                    return;
+                }
+            }
+        });
+        let mut server = Self { child, lines, seen: Vec::new() };
+        server.event("listening");
+        server
+    }
+
+    /// The first event of this name, waited for.
+    pub fn event(&mut self, name: &str) -> Value {
+        let end = Instant::now() + LONG;
+        let is = |value: &&Value| value["event"] == name;
+        loop {
+            if let Some(found) = self.seen.iter().find(is) {
+                return found.clone();
+            }
+            match self.lines.recv_timeout(end.saturating_duration_since(Instant::now())) {
+                Ok(line) => self.seen.push(serde_json::from_str(&line).unwrap()),
+                Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                    panic!("no {name} among {:#?}", self.seen)
+                }
+            }
+        }
+    }
+
+    /// Both UDP ports.
+    pub fn ports(&mut self) -> (u16, u16) {
+        let listening = self.event("listening");
+        let port = |name: &str| {
+            let address: std::net::SocketAddr = listening[name].as_str().unwrap().parse().unwrap();
+            address.port()
+        };
+        (port("local"), port("nat_local"))
+    }
+
+    /// Sends a signal.
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+    }
+
+    /// Waits for the end: the exit status and all events.
+    pub fn end(mut self) -> (ExitStatus, Vec<Value>) {
+        let status = self.child.wait().unwrap();
+        while let Ok(line) = self.lines.recv_timeout(LONG) {
+            self.seen.push(serde_json::from_str(&line).unwrap());
+        }
+        (status, std::mem::take(&mut self.seen))
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended long ago.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
