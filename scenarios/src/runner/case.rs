@@ -273,6 +273,7 @@ async fn begin<'a>(
     prepared: &Prepared,
     finished: &mut Finished,
 ) -> Result<Vec<(Party<'a>, Begin)>, Trouble> {
+    let lossy = task.case.network.loss > 0.0;
     let mut parties = Vec::new();
     for (at, (spec, place)) in task.case.peers.iter().zip(&prepared.places).enumerate() {
         let seat = u8::try_from(at).unwrap_or(u8::MAX);
@@ -281,7 +282,7 @@ async fn begin<'a>(
             .started(task.tested, inside, seat)
             .ok_or_else(|| Trouble::Infrastructure("the peer is gone".to_owned()))?;
         finished.about.get_or_insert_with(|| peer.about().clone());
-        let config = setup::peer_config(edge, spec, *place, task.seed)?;
+        let config = setup::peer_config(edge, spec, *place, task.seed, lossy)?;
         let configured = peer.configure(&config).await?;
         finished.tuned.extend(configured.tuned);
         finished.rendered.extend(configured.rendered);

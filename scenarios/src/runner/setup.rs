@@ -238,6 +238,7 @@ pub fn peer_config(
     peer: &Peer,
     place: Place,
     seed: u64,
+    lossy: bool,
 ) -> Result<vendor::PeerConfig, Trouble> {
     if peer.version == Version::V1 {
         return Err(Trouble::Unsupported("IKEv1 is not spoken yet".to_owned()));
@@ -295,9 +296,18 @@ pub fn peer_config(
         connections: vec![connection],
         secrets: Vec::new(),
         inner: vec![vendor::InnerAddress { address: inner_peer.host, prefix: inner_peer.prefix }],
-        daemon: vendor::Daemon::default(),
+        daemon: if lossy { PATIENT } else { vendor::Daemon::default() },
     })
 }
+
+/// Where messages are lost, a peer may not give up after the few tries that drivers otherwise leave it:
+/// up to three losses in a row can hit its request, and three more the answer.
+const PATIENT: vendor::Daemon = vendor::Daemon {
+    retransmit_timeout: Some(Duration::from_secs(1)),
+    retransmit_tries: Some(8),
+    cookie_threshold: None,
+    accept_aggressive_psk: false,
+};
 
 /// The name of the one connection of a peer.
 pub const CONNECTION: &str = "edge";
