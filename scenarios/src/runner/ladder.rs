@@ -14,6 +14,9 @@ use core::time::Duration;
 /// The port behind NAT, where IKE has the non-ESP marker.
 const NAT_PORT: u16 = 4500;
 
+/// Packets of ESP that a ladder shows; those with findings are shown in any case.
+const MAX_PACKETS: usize = 40;
+
 /// Audits all datagrams of a log: findings, and what was decoded.
 pub fn audit(log: &Log) -> (Vec<Finding>, Vec<Decoded>) {
     let mut auditor = Auditor::new();
@@ -89,7 +92,23 @@ pub fn ladder(
     findings: &[Finding],
     advances: &[(Time, Duration)],
 ) -> Vec<LadderItem> {
-    let mut items: Vec<LadderItem> = decoded.iter().map(|one| rung(one, findings).into()).collect();
+    let mut packets = 0;
+    let mut items: Vec<LadderItem> = Vec::new();
+    for one in decoded {
+        if matches!(one.transport, Transport::Esp { .. }) || one.summary.starts_with("ESP") {
+            packets += 1;
+            let is_found = findings.iter().any(|finding| finding.frame == one.frame);
+            if packets > MAX_PACKETS && !is_found {
+                continue;
+            }
+        }
+        items.push(rung(one, findings).into());
+    }
+    if packets > MAX_PACKETS {
+        let at = decoded.last().map_or(Time::ZERO, |last| last.at);
+        let text = format!("{} more packets of ESP stand in the capture", packets - MAX_PACKETS);
+        items.push(SideEvent::new(micros(at), Party::Outside, "more", text).into());
+    }
     for (at, event) in &log.events {
         if let Some(event) = side_event(*at, event) {
             items.push(event.into());
