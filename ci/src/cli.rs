@@ -46,6 +46,8 @@ pub enum Command {
     Replay(ReplayArgs),
     /// Decode and audit a capture.
     Decode(DecodeArgs),
+    /// Compare a run with what it must come to: exact counts for each peer and scenario.
+    Gate(GateArgs),
     /// Measure throughput as ratios.
     Bench(BenchArgs),
     /// Say what works on this host and how to get the rest.
@@ -93,9 +95,19 @@ pub struct RunArgs {
     /// Stop at the first case that fails.
     #[arg(long)]
     pub fail_fast: bool,
+    /// Leave containers and networks standing at the end, and say how to enter and to remove them. An
+    /// interrupted run keeps nothing.
+    #[arg(long)]
+    pub keep: bool,
+    /// The edge profile of every edge that names none: a built-in name or a file.
+    #[arg(long, value_name = "P")]
+    pub profile: Option<String>,
     /// More scenarios, from this folder.
     #[arg(long, value_name = "DIR")]
     pub scenarios: Vec<PathBuf>,
+    /// More failures that are known, of the form of scenarios/expected-fail.toml. Repeat for several.
+    #[arg(long, value_name = "FILE")]
+    pub expected_fail: Vec<PathBuf>,
 }
 
 /// How much to run.
@@ -129,6 +141,24 @@ impl std::str::FromStr for Shard {
         }
         Ok(Self { index, of })
     }
+}
+
+/// `ikeproof gate`
+#[derive(Debug, Args)]
+pub struct GateArgs {
+    /// A run's folder or its report.json; of a folder with several runs, the newest.
+    #[arg(value_name = "RUN")]
+    pub run: PathBuf,
+    /// What a run must come to, such as ci/required.toml.
+    #[arg(long, value_name = "FILE")]
+    pub required: PathBuf,
+    /// Look at these peers only. Repeat for several.
+    #[arg(long, value_name = "NAME")]
+    pub peer: Vec<String>,
+    /// Write what the run came to into the file, in place of what it said of the run's peers. A run
+    /// that failed its gate is refused.
+    #[arg(long)]
+    pub update: bool,
 }
 
 /// `ikeproof list`
@@ -229,11 +259,15 @@ pub struct ReplayArgs {
 /// `ikeproof decode`
 #[derive(Debug, Args)]
 pub struct DecodeArgs {
-    /// A pcap or pcapng file, or a transcript.
+    /// A pcap or pcapng file, or a transcript; with --against-tshark also the folder of a run.
     pub file: PathBuf,
     /// A folder with key tables, as a run leaves them beside its captures.
     #[arg(long, value_name = "DIR")]
     pub keys: Option<PathBuf>,
+    /// Compare what is decoded with what tshark decodes, field by field, and print what differs: of
+    /// the file, or of every capture of a run. Exit with 1 if anything differs.
+    #[arg(long)]
+    pub against_tshark: bool,
     /// The address of the side that is judged as the edge; whoever answers first, if there is none.
     #[arg(long, value_name = "ADDR")]
     pub edge: Vec<IpAddr>,

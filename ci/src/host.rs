@@ -13,7 +13,7 @@ use crate::progress::Progress;
 use crate::stdout;
 
 /// What real peers can do without, or what only matters on the way to something else.
-const OPTIONAL: [&str; 4] = ["tun device", "namespaces", "base image", "host data plane"];
+const OPTIONAL: [&str; 3] = ["tun device", "base image", "host data plane"];
 
 /// Says what works here. Ends with 3 if scenarios cannot be run against real peers.
 ///
@@ -63,7 +63,7 @@ fn report(checks: &[Check]) -> (String, bool) {
     (text, works)
 }
 
-/// Builds the images that are missing or out of date.
+/// Builds the images that are missing or out of date, and removes older tags that nothing uses.
 ///
 /// # Errors
 /// If there is no engine, or an image cannot be built.
@@ -86,6 +86,10 @@ pub async fn build_images(verbose: bool) -> Result<ExitCode, Stop> {
             }
         }
         Event::Present { image, tag } => progress.line(image, &format!("{tag} is there")),
+        Event::Removed { image, tag } => progress.line(image, &format!("{tag} removed")),
+        Event::InUse { image, tag } => {
+            progress.line(image, &format!("{tag} stays, a container uses it"));
+        }
         Event::Built { image, tag, took } => {
             progress.end(image);
             progress.line(image, &format!("{tag} built in {:.0} s", took.as_secs_f32()));
@@ -93,8 +97,9 @@ pub async fn build_images(verbose: bool) -> Result<ExitCode, Stop> {
         other => progress.line("images", &format!("{other:?}")),
     };
     let built = images::ensure(&docker, &Image::ALL, &show).await.map_err(broken)?;
+    let removed = images::prune(&docker, &show).await.map_err(broken)?;
     stdout::print(&format!(
-        "{} images built, {} were there; {:.0} s\n",
+        "{} images built, {} were there, {removed} older tags removed; {:.0} s\n",
         built.len(),
         Image::ALL.len() - built.len(),
         began.elapsed().as_secs_f32()

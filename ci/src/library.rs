@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ikeproof_scenarios::catalogue::Catalogue;
+use ikeproof_scenarios::expected::ExpectedFailures;
 use ikeproof_scenarios::format::FileErrors;
-use ikeproof_scenarios::scenario;
+use ikeproof_scenarios::{profile, scenario};
 
 use crate::exit::{MarkedError, Stop};
 
@@ -30,6 +31,30 @@ pub fn load(folders: &[PathBuf]) -> Result<Catalogue, Stop> {
     Ok(catalogue)
 }
 
+/// Whether there is a profile of this name or path, and it is right.
+///
+/// # Errors
+/// If not, with everything that is wrong in it.
+pub fn check_profile(name: &str) -> Result<(), Stop> {
+    profile::load(name, None).map(drop).map_err(|error| Stop::Marked(MarkedError(error.into())))
+}
+
+/// The failures that are known: those built in, and those of `files`.
+///
+/// # Errors
+/// If a file cannot be read, and with everything that is wrong in it.
+pub fn expected_failures(files: &[PathBuf]) -> Result<ExpectedFailures, Stop> {
+    let mut expected = ExpectedFailures::builtin().map_err(|error| invalid(vec![error]))?;
+    for file in files {
+        let text = fs::read_to_string(file).map_err(|error| {
+            Stop::Usage(format!("--expected-fail: {} cannot be read: {error}", file.display()))
+        })?;
+        let more = ExpectedFailures::parse(&file.to_string_lossy(), &text);
+        expected.entries.extend(more.map_err(|error| invalid(vec![error]))?.entries);
+    }
+    Ok(expected)
+}
+
 /// The text of a scenario as it is written.
 pub fn text_of(id: &str, folders: &[PathBuf]) -> Option<String> {
     if let Some(text) = scenario::builtin_text(id) {
@@ -38,6 +63,21 @@ pub fn text_of(id: &str, folders: &[PathBuf]) -> Option<String> {
     let files = texts(folders).ok()?;
     let found = files.into_iter().find(|(path, _)| path.strip_suffix(".toml") == Some(id));
     found.map(|(_, text)| text)
+}
+
+/// The newest of the runs in a folder.
+///
+/// # Errors
+/// In words, if there is none.
+pub fn newest_run(folder: &Path) -> Result<PathBuf, String> {
+    let entries = fs::read_dir(folder)
+        .map_err(|error| format!("cannot read {}: {error}", folder.display()))?;
+    let mut runs: Vec<PathBuf> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .filter(|path| path.join("report.json").is_file())
+        .collect();
+    runs.sort();
+    runs.pop().ok_or_else(|| format!("there is no run in {}", folder.display()))
 }
 
 /// The files of several folders, by their path below them.

@@ -7,8 +7,8 @@ mod bench;
 mod cli;
 mod decode;
 mod exit;
+mod gate;
 mod host;
-mod keytables;
 mod library;
 mod list;
 mod progress;
@@ -53,6 +53,7 @@ async fn dispatch(command: Command, verbose: u8) -> Result<ExitCode, Stop> {
         Command::Serve(args) => serve::run(*args).await,
         Command::Replay(args) => replay::run(&args),
         Command::Decode(args) => decode::run(&args, verbose > 0),
+        Command::Gate(args) => gate::run(&args),
         Command::Bench(args) => bench::run(&args),
         Command::Doctor => host::doctor().await,
         Command::Images(args) => match args.command {

@@ -12,6 +12,7 @@ use ikeproof_scenarios::catalogue::Catalogue;
 use ikeproof_scenarios::runner::{
     Filter, Observer, PeerChoice, RunOptions, plan, run as run_cases,
 };
+use ikeproof_scenarios::scenario::DEFAULT_PROFILE;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
@@ -34,7 +35,12 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
         let name = missing.name();
         return Err(Stop::Usage(format!("--require {name} needs --peer {name} as well")));
     }
-    let catalogue = library::load(&args.scenarios)?;
+    let mut catalogue = library::load(&args.scenarios)?;
+    if let Some(profile) = &args.profile {
+        library::check_profile(profile)?;
+        catalogue.use_profile(profile);
+    }
+    let expected = library::expected_failures(&args.expected_fail)?;
     let filter = Filter {
         patterns: args.patterns.clone(),
         full: args.tier == Tier::Full,
@@ -54,7 +60,9 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
     facts.command_line = command_line();
     facts.tier = if args.tier == Tier::Full { "full".into() } else { "gate".into() };
     facts.shard = args.shard.map(|shard| format!("{}/{}", shard.index, shard.of));
+    facts.profile = args.profile.clone().unwrap_or_else(|| DEFAULT_PROFILE.to_owned());
     facts.environment = environment();
+    facts.gate_findings = expected.dead_words(&catalogue);
     let options = RunOptions {
         facts,
         folder: folder.clone(),
@@ -63,8 +71,10 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
         retries: args.retries,
         repeat: args.repeat,
         fail_fast: args.fail_fast,
+        keep: args.keep,
         required,
-        rerun: format!("ikeproof run --seed {seed}"),
+        rerun: rerun(&args, seed),
+        expected,
     };
     let (stop, stopped) = watch::channel(false);
     let mut interrupts = Interrupts::catch()?;
@@ -91,6 +101,12 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
     Ok(ExitCode::from(exit_status(&outcome.report).code()))
 }
 
+/// What runs a case again, up to the scenario's id.
+fn rerun(args: &RunArgs, seed: u64) -> String {
+    let profile = args.profile.as_ref().map(|profile| format!(" --profile '{profile}'"));
+    format!("ikeproof run --seed {seed}{}", profile.unwrap_or_default())
+}
+
 fn show(report: &Report, folder: &Path) {
     let out = std::io::stdout();
     let colour = out.is_terminal();
@@ -114,9 +130,9 @@ fn peers_named(named: &[String], option: &str) -> Result<Vec<PeerChoice>, Stop> 
         let peer = PeerChoice::of(name).ok_or_else(|| {
             let known: Vec<_> = PeerChoice::ALL.iter().map(|peer| peer.name()).collect();
             let near = ikeproof_scenarios::format::nearest(name, known.iter().copied());
-            let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+            let hint = near.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
             Stop::Usage(format!(
-                "{option} {name}: there is no such peer{hint} Known: {}",
+                "{option} {name}: there is no such peer{hint}; known: {}",
                 known.join(", ")
             ))
         })?;
@@ -129,25 +145,17 @@ fn peers_named(named: &[String], option: &str) -> Result<Vec<PeerChoice>, Stop> 
 
 fn nothing_to_run(catalogue: &Catalogue, args: &RunArgs) -> String {
     let near = args.patterns.iter().find_map(|pattern| catalogue.nearest(pattern));
-    let hint = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    let hint = near.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
     if args.last_failed {
         return "the last run has no case that did not hold".to_owned();
     }
-    format!("no scenario fits {}{hint} `ikeproof list` shows all of them", args.patterns.join(" "))
+    format!("no scenario fits {}{hint}; `ikeproof list` shows all of them", args.patterns.join(" "))
 }
 
 /// What did not hold in the newest run of a folder.
 fn last_failed(out: &Path) -> Result<Vec<(String, String)>, Stop> {
     let wrong = |why: String| Stop::Usage(format!("--last-failed: {why}"));
-    let entries = std::fs::read_dir(out)
-        .map_err(|error| wrong(format!("cannot read {}: {error}", out.display())))?;
-    let mut runs: Vec<PathBuf> = entries
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .filter(|path| path.join("report.json").is_file())
-        .collect();
-    runs.sort();
-    let newest =
-        runs.pop().ok_or_else(|| wrong(format!("there is no run in {}", out.display())))?;
+    let newest = library::newest_run(out).map_err(wrong)?;
     let report = read_report(&newest).map_err(|error| wrong(error.to_string()))?;
     let failed = report.cases.iter().filter(|case| case.verdict.needs_attention());
     Ok(failed.map(|case| (case.scenario.clone(), case.variant.clone())).collect())

@@ -118,7 +118,9 @@ fn test_case(case: &Case) -> TestCase {
     xml.add_property(("seed", case.seed.to_string().as_str()));
     xml.add_property(("initiator", case.initiator.word()));
     xml.add_property(("attempts", case.attempts.to_string().as_str()));
-    for (name, values) in [("tuned", &case.tuned), ("covers", &case.covers)] {
+    for (name, values) in
+        [("tuned", &case.tuned), ("faults", &case.faults), ("covers", &case.covers)]
+    {
         if !values.is_empty() {
             xml.add_property((name, one_line(&values.join(" ")).as_str()));
         }

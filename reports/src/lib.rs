@@ -4,7 +4,8 @@
 //! them: `report.json`, `junit.xml` ([`junit()`]), `summary.md` ([`summary_md`]), the terminal's table
 //! ([`terminal()`]), `timeline.txt` ([`timeline_txt`]) and the page `index.html` ([`html()`]).
 //! [`write_run`] puts them into the folder that the command line promises. Counting and the exit
-//! status are in [`tally`], interoperability and self-check strictly apart.
+//! status are in [`tally`], interoperability and self-check strictly apart; [`required`] compares a run
+//! with what it must come to.
 //!
 //! Nothing here looks at a clock, a socket or the environment; only [`mod@write`] and [`read`] touch
 //! files.
@@ -15,6 +16,7 @@ mod ladder;
 pub mod matrix;
 pub mod model;
 pub mod read;
+pub mod required;
 pub mod schema;
 pub mod summary;
 pub mod tally;
@@ -33,6 +35,7 @@ pub use model::{
     Violation,
 };
 pub use read::{ReadError, read_report, read_run, read_timeline};
+pub use required::{REQUIRED_SCHEMA, Required};
 pub use schema::json_schemas;
 pub use summary::summary_md;
 pub use tally::{Counts, Gate, Summary, exit_status};

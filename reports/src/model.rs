@@ -179,6 +179,10 @@ pub struct Case {
     /// Settings of the peer that differ from its defaults to make the test short.
     #[serde(default)]
     pub tuned: Vec<String>,
+    /// Deviations of the reference edge that the case asked for and that were made, in words. The
+    /// edge's own violations in such a case are on purpose.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<String>,
     /// The entry behind `expected-fail` and `unexpected-pass`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expectation: Option<Expectation>,
@@ -217,6 +221,7 @@ impl Case {
             earlier_attempts: Vec::new(),
             seed: 0,
             tuned: Vec::new(),
+            faults: Vec::new(),
             expectation: None,
             violations: Vec::new(),
             controls: Vec::new(),

@@ -346,6 +346,7 @@ fn case_facts(case: &Case) -> Vec<(&'static str, String)> {
         ("data plane", one_line(&case.peer.data_plane)),
         ("package", one_line(&case.peer.package)),
         ("image", one_line(&case.peer.image)),
+        ("faults of the edge", one_line(&case.faults.join("; "))),
     ];
     facts.retain(|(_, value)| !value.is_empty());
     facts

@@ -85,6 +85,17 @@ impl Catalogue {
         Ok(Self { known, scenarios, profiles: profiles.map_err(|error| vec![error])? })
     }
 
+    /// Gives the profile of this name or path to every edge that names none. It must be one that loads.
+    ///
+    /// A case that asks for a reading or a bundle which the profile does not have is `unsupported` when
+    /// it is run.
+    pub fn use_profile(&mut self, name: &str) {
+        let cases = self.scenarios.iter_mut().flat_map(|scenario| &mut scenario.cases);
+        for edge in cases.flat_map(|case| &mut case.edges) {
+            edge.profile.get_or_insert_with(|| toml::Spanned::new(0..0, name.to_owned()));
+        }
+    }
+
     /// The scenarios that one of `patterns` means; all, if there are none. See
     /// [`patterns`](crate::patterns).
     pub fn select(&self, patterns: &[String]) -> impl Iterator<Item = &Scenario> {
@@ -179,6 +190,19 @@ mod tests {
         assert!(fact.shown_by.contains(&"edge/long-hash-group"));
         assert!(catalogue.explain("F99").is_none());
         assert_eq!(catalogue.nearest("v2/cokie"), Some("v2/cookie"));
+    }
+
+    #[test]
+    fn a_runs_profile_is_that_of_edges_that_name_none() {
+        let mut catalogue = Catalogue::builtin().unwrap();
+        let named = toml::Spanned::new(0..0, "zscaler".to_owned());
+        catalogue.scenarios[0].cases[0].edges[0].profile = Some(named);
+        catalogue.use_profile("mine.toml");
+        assert_eq!(catalogue.scenarios[0].cases[0].edges[0].profile(), "zscaler");
+        let others = catalogue.scenarios[1..].iter().flat_map(|scenario| &scenario.cases);
+        for case in others {
+            assert_eq!(case.edges[0].profile(), "mine.toml");
+        }
     }
 
     #[test]

@@ -2,11 +2,12 @@
 //!
 //! [`profile`] says what an edge does and why, [`scenario`] what is tried and expected,
 //! [`requirement`] what the RFCs demand, [`catalogue`] what of all that a user can list and look
-//! up. Everything is TOML and is checked whole before anything runs; [`format`](mod@format) is what
+//! up, [`expected`] which failures are known. Everything is TOML and is checked whole before anything runs; [`format`](mod@format) is what
 //! the readers of these files share.
 
 pub mod catalogue;
 mod embedded;
+pub mod expected;
 pub mod format;
 pub mod patterns;
 pub mod profile;

@@ -11,7 +11,7 @@ use std::{
     io,
     pin::Pin,
     task::{Context, Poll},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::Stream;
@@ -94,13 +94,14 @@ impl Shell {
         self.place
     }
 
-    /// Runs a shell script and waits for it.
+    /// Runs a shell script and waits for it. What begins with `@` the agent does itself.
     pub async fn run(&self, script: &str, within: Duration) -> Result<Finished> {
         self.run_with(script, &[], within).await
     }
 
     /// Runs a shell script with standard input.
     pub async fn run_with(&self, script: &str, stdin: &[u8], within: Duration) -> Result<Finished> {
+        let began = Instant::now();
         let reused = self.idle.lock().await.pop();
         let mut connection = match reused {
             Some(connection) => connection,
@@ -121,6 +122,8 @@ impl Shell {
                 }
             })??;
         self.idle.lock().await.push(connection);
+        let took = began.elapsed();
+        tracing::trace!(?took, status = finished.status, script = shorten(script), "command");
         Ok(finished)
     }
 
@@ -139,16 +142,27 @@ impl Shell {
 
     /// Writes a file (mode 0600), replacing what was there.
     pub async fn write_file(&self, path: &str, contents: &str) -> Result<()> {
-        let script = format!("umask 077; cat >{}", quote(path));
-        let finished = self.run_with(&script, contents.as_bytes(), Duration::from_secs(10)).await?;
+        let command = format!("@write {path}");
+        let finished = self.run_with(&command, contents.as_bytes(), FILE).await?;
         if finished.status != 0 {
             return Err(Error::Command {
-                command: script,
+                command,
                 status: finished.status,
                 output: finished.complaint(),
             });
         }
         Ok(())
+    }
+
+    /// Reads a file from an octet on; nothing if there is no such file.
+    pub async fn read_file(&self, path: &str, from: u64) -> Result<String> {
+        self.output(&format!("@read {from} {path}"), FILE).await
+    }
+
+    /// The size of a file in octets; 0 if there is no such file.
+    pub async fn file_size(&self, path: &str) -> Result<u64> {
+        let text = self.output(&format!("@size {path}"), FILE).await?;
+        text.trim().parse().map_err(|_| Error::parse("a file's size", "expected a number", &text))
     }
 
     /// Starts a program in the container (never the guest) with its stdio as a byte stream.
@@ -316,6 +330,8 @@ fn shorten(script: &str) -> String {
     script.chars().take(200).collect()
 }
 
+/// How long the agent may take to read or write a file.
+const FILE: Duration = Duration::from_secs(10);
 /// More output than this from one command is a mistake.
 const MOST_OUTPUT: usize = 64 << 20;
 

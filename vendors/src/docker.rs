@@ -25,7 +25,7 @@ use testcontainers::{
     runners::AsyncRunner,
 };
 
-use crate::{Error, Result, run::Run, subnet::Subnet};
+use crate::{Error, Result, netns::NetNs, run::Run, subnet::Subnet};
 
 /// The label on everything this package creates, images included.
 pub const LABEL: &str = "ikeproof";
@@ -36,12 +36,34 @@ pub const LOCK_LABEL: &str = "ikeproof.lock";
 /// The label that names one start attempt, so that its remains can be found.
 const START_LABEL: &str = "ikeproof.start";
 
-/// Connects to the engine the environment names (`DOCKER_HOST` and so on).
+/// Connects to the engine the environment names (`DOCKER_HOST` and so on), and hears from it.
+///
+/// # Errors
+/// If it does not answer: where it was looked for, and why it was not found there.
 pub async fn connect() -> Result<Docker> {
-    docker_client_instance().await.map_err(|source| Error::Container {
+    let docker = docker_client_instance().await.map_err(|source| Error::Container {
         doing: String::from("connecting to the Docker engine"),
         source: Box::new(source.into()),
-    })
+    })?;
+    docker.ping().await.map_err(|error| Error::NoEngine {
+        place: std::env::var("DOCKER_HOST").unwrap_or_else(|_| String::from("the default socket")),
+        why: causes(&error),
+    })?;
+    Ok(docker)
+}
+
+/// An error's causes, the innermost last; the client's own message does not say what it met.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut texts = vec![error.to_string()];
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let text = cause.to_string();
+        if texts.last() != Some(&text) {
+            texts.push(text);
+        }
+        next = cause.source();
+    }
+    texts.join(": ")
 }
 
 /// What a container may have beyond the engine's defaults. Never `privileged`.
@@ -63,8 +85,7 @@ pub struct Rights {
 #[derive(Debug)]
 pub struct Container {
     inner: Option<ContainerAsync<GenericImage>>,
-    id: String,
-    pid: u32,
+    net: NetNs,
 }
 
 impl Container {
@@ -135,16 +156,17 @@ impl Container {
             value: id.clone(),
             why: format!("{image} ended right after its start"),
         })?;
-        Ok(Self { inner: Some(inner), id, pid })
+        Ok(Self { inner: Some(inner), net: NetNs::new(docker, run, &id, pid).await? })
     }
 
     /// Exchanges the address the engine chose for the wanted one.
     async fn settle(self, docker: &Docker, network: &Network, address: Ipv4Addr) -> Result<Self> {
-        let leave = NetworkDisconnectRequest { container: self.id.clone(), force: Some(true) };
-        docker
-            .disconnect_network(&network.id, leave)
-            .await
-            .map_err(Error::docker(format!("taking {} off {}", self.id, network.name)))?;
+        let leave = NetworkDisconnectRequest { container: self.id().to_owned(), force: Some(true) };
+        docker.disconnect_network(&network.id, leave).await.map_err(Error::docker(format!(
+            "taking {} off {}",
+            self.id(),
+            network.name
+        )))?;
         self.join(docker, network, address).await?;
         Ok(self)
     }
@@ -152,7 +174,7 @@ impl Container {
     /// Connects the container to a (further) network with a static address.
     pub async fn join(&self, docker: &Docker, network: &Network, address: Ipv4Addr) -> Result<()> {
         let join = NetworkConnectRequest {
-            container: self.id.clone(),
+            container: self.id().to_owned(),
             endpoint_config: Some(EndpointSettings {
                 ipam_config: Some(EndpointIpamConfig {
                     ipv4_address: Some(address.to_string()),
@@ -164,24 +186,24 @@ impl Container {
         docker
             .connect_network(&network.id, join)
             .await
-            .map_err(Error::docker(format!("giving {} address {address}", self.id)))
+            .map_err(Error::docker(format!("giving {} address {address}", self.id())))
     }
 
     /// The engine's id.
     pub fn id(&self) -> &str {
-        &self.id
+        self.net.container()
     }
 
-    /// The process id of the container's PID 1 on the engine's host.
-    pub fn pid(&self) -> u32 {
-        self.pid
+    /// Its network namespace.
+    pub fn net(&self) -> &NetNs {
+        &self.net
     }
 
     /// Removes the container and waits for it.
     pub async fn remove(mut self) -> Result<()> {
         match self.inner.take() {
             Some(inner) => inner.rm().await.map_err(|source| Error::Container {
-                doing: format!("removing {}", self.id),
+                doing: format!("removing {}", self.id()),
                 source: Box::new(source),
             }),
             None => Ok(()),

@@ -2,14 +2,16 @@
 
 use std::{net::Ipv4Addr, path::Path, sync::Arc};
 
+use ikeproof_driver::sockets::{RawEsp, SocketConfig, Sockets};
 use testcontainers::bollard::Docker;
 
 use crate::{
     docker::{self, Container, Rights},
     images::{self, Image},
     lane::{Lane, LaneSpec, Seat},
+    netns::{WAY_VARIABLE, Way},
     plane::host_esp,
-    run::Run,
+    run::{self, Run},
 };
 
 /// One finding about this host.
@@ -37,7 +39,8 @@ impl Check {
 
 /// Looks at everything; starts and removes a few containers when the images are there.
 pub async fn checks() -> Vec<Check> {
-    let mut checks = vec![tun(), enter_namespaces()];
+    let mut checks = vec![tun()];
+    checks.extend(kept());
     let docker = match docker::connect().await {
         Ok(docker) => docker,
         Err(error) => {
@@ -61,7 +64,7 @@ pub async fn checks() -> Vec<Check> {
     }
     let build = "run `ikeproof images build`";
     checks.push(match images::base_present(&docker).await {
-        Some(name) => Check::good("base image", name),
+        Some(base) => Check::good("base image", format!("{} ({})", base.name, base.short())),
         None => {
             Check::bad("base image", format!("none of {}", images::BASE_NAMES.join(", ")), build)
         }
@@ -97,6 +100,7 @@ async fn with_containers(docker: &Docker) -> Vec<Check> {
         }
     };
     let mut checks = vec![Check::good("lane", format!("network and edge on {}", lane.subnet()))];
+    checks.push(sockets(docker, &lane).await);
     checks.push(capabilities(docker, &lane).await);
     checks.push(host_plane(docker, &lane).await);
     if let Err(error) = lane.close().await {
@@ -105,12 +109,49 @@ async fn with_containers(docker: &Docker) -> Vec<Check> {
     checks
 }
 
+/// Opens the edge's sockets as a case does, by whichever way there is.
+async fn sockets(docker: &Docker, lane: &Lane) -> Check {
+    let name = "sockets";
+    let opened = async {
+        let (address, port, nat_port) = (lane.edge_address().into(), 500, 4500);
+        let way = lane.edge().way()?;
+        let wanted = SocketConfig::wanted(address, port, nat_port);
+        let place = lane.edge().place_by(way, &wanted).await?;
+        let config = SocketConfig { place, address, port, nat_port, raw: RawEsp::Required };
+        Ok::<_, crate::Error>((way, Sockets::open(&config)))
+    };
+    let why = match opened.await {
+        Ok((Way::Enter, Ok(_))) => {
+            return Check::good(name, "opened by entering a lane's network namespace");
+        }
+        Ok((Way::HandOver, Ok(_))) => {
+            return Check::good(
+                name,
+                "handed over by a helper container in a lane's network namespace, \
+                 which this user may not enter",
+            );
+        }
+        Ok((_, Err(error))) => error.to_string(),
+        Err(error) => error.to_string(),
+    };
+    let engine = docker.info().await.ok().and_then(|info| info.name).unwrap_or_default();
+    let fix = if engine == run::host() {
+        format!("run as root, or unset {WAY_VARIABLE} if it is set")
+    } else {
+        format!(
+            "the engine runs on another host ({engine}), from which sockets cannot be handed \
+             over: run ikeproof there"
+        )
+    };
+    Check::bad(name, why, fix)
+}
+
 async fn capabilities(docker: &Docker, lane: &Lane) -> Check {
     let name = "container rights";
     let rights = Rights { capabilities: vec!["NET_ADMIN"], tun: true, ..Default::default() };
     let started = async {
         let (network, address, _) = lane.seat(Seat::Front(0))?;
-        let tag = Image::Edge.tag();
+        let tag = lane.run().tag(docker, Image::Edge).await?;
         Container::start(docker, lane.run(), &tag, network, address, &rights).await?.remove().await
     };
     match started.await {
@@ -129,7 +170,8 @@ async fn host_plane(docker: &Docker, lane: &Lane) -> Check {
         for `host`, use a kernel with CONFIG_INET_ESP";
     let found = async {
         let (network, address, _): (_, Ipv4Addr, _) = lane.seat(Seat::Front(0))?;
-        host_esp(docker, lane.run(), network, &Image::StrongSwan.tag(), address).await
+        let tag = lane.run().tag(docker, Image::StrongSwan).await?;
+        host_esp(docker, lane.run(), network, &tag, address).await
     };
     match found.await {
         Ok(None) => Check::good(name, "the host's kernel takes an ESP state"),
@@ -142,6 +184,14 @@ fn no_docker(why: String) -> Check {
     Check::bad("docker", why, "start the Docker engine, or point DOCKER_HOST at one")
 }
 
+/// Runs that were kept on purpose still hold containers and subnets.
+fn kept() -> Vec<Check> {
+    let directory = run::runtime_dir();
+    let runs = directory.map(|directory| run::kept_in(&directory)).unwrap_or_default();
+    let check = |(id, removal)| Check::good("kept run", format!("{id}; remove it: {removal}"));
+    runs.into_iter().map(check).collect()
+}
+
 fn tun() -> Check {
     if Path::new("/dev/net/tun").exists() {
         Check::good("tun device", "/dev/net/tun is there")
@@ -149,25 +199,3 @@ fn tun() -> Check {
         Check::bad("tun device", "no /dev/net/tun", "as root run: modprobe tun")
     }
 }
-
-/// Entering another network namespace needs CAP_SYS_ADMIN.
-fn enter_namespaces() -> Check {
-    let name = "namespaces";
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let effective = status
-        .lines()
-        .find_map(|line| line.strip_prefix("CapEff:"))
-        .and_then(|digits| u64::from_str_radix(digits.trim(), 16).ok())
-        .unwrap_or(0);
-    if effective & (1 << CAP_SYS_ADMIN) != 0 {
-        Check::good(name, "may enter a lane's network namespace")
-    } else {
-        Check::bad(
-            name,
-            "no CAP_SYS_ADMIN: cannot enter a lane's network namespace",
-            "run as root, or let the helper container hand the sockets over",
-        )
-    }
-}
-
-const CAP_SYS_ADMIN: u32 = 21;

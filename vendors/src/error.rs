@@ -14,6 +14,14 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
+    /// No Docker engine answers.
+    #[error("the Docker engine at {place} does not answer: {why}")]
+    NoEngine {
+        /// Where it was looked for.
+        place: String,
+        /// The client's own words.
+        why: String,
+    },
     /// The Docker engine refused a request or could not be reached.
     #[error("docker: {doing}: {source}")]
     Docker {
@@ -111,6 +119,20 @@ pub enum Error {
         why: String,
         /// The offending text, shortened.
         text: String,
+    },
+    /// The helper did not hand over sockets of a container's network namespace.
+    #[error(
+        "no sockets from the network namespace of container {container}: {why}; without \
+         CAP_SYS_ADMIN the engine has to run on this host and to see the folder {folder} \
+         (IKEPROOF_RUNTIME_DIR names another); as root none of this is needed"
+    )]
+    HandOver {
+        /// The container's id, shortened.
+        container: String,
+        /// What went wrong.
+        why: String,
+        /// The folder that the engine has to see.
+        folder: String,
     },
     /// A peer cannot do what was asked.
     #[error(transparent)]

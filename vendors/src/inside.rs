@@ -11,7 +11,6 @@ use futures_util::FutureExt;
 
 use crate::{
     Error, Result,
-    agent::quote,
     peer::{Listening, Tcp},
     plane::{Plane, SHORT},
 };
@@ -39,40 +38,55 @@ pub(crate) async fn listen(plane: Arc<Plane>, tcp: &Tcp) -> Result<Listening> {
     Ok(Listening { local: SocketAddr::new(local, port), report: report.boxed() })
 }
 
-/// The size of a log now, so that later reading can begin here.
-pub(crate) async fn log_position(plane: &Plane, path: &str) -> Result<u64> {
-    let script = format!("stat -c %s {} 2>/dev/null || echo 0", quote(path));
-    Ok(plane.shell().output(&script, SHORT).await?.trim().parse().unwrap_or(0))
-}
-
-/// The log from a position on.
-pub(crate) async fn log_since(plane: &Plane, path: &str, position: u64) -> Result<String> {
-    let script = format!("tail -c +{} {}", position + 1, quote(path));
-    plane.shell().output(&script, SHORT).await
-}
-
 /// The kernel's state that a case must not leave behind, by section.
 pub(crate) async fn kernel_state(plane: &Plane) -> Result<BTreeMap<String, Vec<String>>> {
+    let text = plane.shell().output(KERNEL_STATE, SHORT).await?;
+    Ok(read_kernel_state(&text))
+}
+
+fn read_kernel_state(text: &str) -> BTreeMap<String, Vec<String>> {
     let mut state = BTreeMap::new();
-    let script = SECTIONS
-        .iter()
-        .map(|(name, command)| format!("echo '# {name}'; {command}"))
-        .collect::<Vec<_>>()
-        .join("\n");
-    let text = plane.shell().output(&format!("{script}\ntrue"), SHORT).await?;
-    let mut section = String::new();
+    for (name, lines) in SECTIONS.iter().zip(sections(text)) {
+        let kept = lines.into_iter().filter_map(|line| lasting(name, line));
+        let mut kept: Vec<String> = kept.collect();
+        kept.sort();
+        state.insert((*name).to_owned(), kept);
+    }
+    state
+}
+
+/// The lines between the separators.
+fn sections(text: &str) -> Vec<Vec<&str>> {
+    let mut sections = vec![Vec::new()];
     for line in text.lines() {
-        if let Some(name) = line.strip_prefix("# ") {
-            name.clone_into(&mut section);
-            state.insert(section.clone(), Vec::new());
-        } else if let Some(lines) = state.get_mut(&section) {
-            lines.push(line.trim_end().to_owned());
+        // The last section is that of all links, with the separator's own among them.
+        if line.starts_with(SEPARATOR) && sections.len() < SECTIONS.len() {
+            sections.push(Vec::new());
+        } else if let Some(last) = sections.last_mut() {
+            last.push(line);
         }
     }
-    for lines in state.values_mut() {
-        lines.sort();
+    sections
+}
+
+/// The part of a line that does not change by itself.
+fn lasting(section: &str, line: &str) -> Option<String> {
+    let parts = |count: usize| line.split('\\').take(count).collect::<Vec<_>>().join("\\");
+    let words = |from: usize, count: usize| {
+        line.split_whitespace().skip(from).take(count).collect::<Vec<_>>().join(" ")
+    };
+    let link_local = line.contains("fe80") || line.contains("ff00::/8");
+    match section {
+        "xfrm-state" => Some(parts(2)),
+        "xfrm-policy" => (!line.contains("socket ")).then(|| parts(3)),
+        "routes" => {
+            let passing = line.contains("expires") || line.starts_with("multicast") || link_local;
+            (!passing).then(|| line.trim_end().to_owned())
+        }
+        "addresses" => (!link_local).then(|| words(1, 3)),
+        "links" => Some(words(1, 1)),
+        _ => Some(line.trim_end().to_owned()),
     }
-    Ok(state)
 }
 
 /// The kernel's transformation counters, such as `XfrmInNoStates`; empty without XFRM statistics.
@@ -111,15 +125,54 @@ pub(crate) async fn kill(plane: &Plane, names: &str) -> Result<()> {
     plane.shell().output(&script, Duration::from_secs(10)).await.map(drop)
 }
 
-/// One line per object, and nothing that changes by itself.
-const SECTIONS: [(&str, &str); 6] = [
-    ("xfrm-state", "ip -o xfrm state 2>/dev/null | cut -d\\\\ -f1,2"),
-    ("xfrm-policy", "ip -o xfrm policy 2>/dev/null | grep -v 'socket ' | cut -d\\\\ -f1,2,3"),
-    (
-        "routes",
-        "ip -4 route show table all; ip -6 route show table all | grep -v -e expires -e '^multicast' -e fe80",
-    ),
-    ("rules", "ip rule; ip -6 rule"),
-    ("addresses", "ip -o addr show | awk '{ print $2, $3, $4 }' | grep -v fe80"),
-    ("links", "ip -o link show | awk '{ print $2 }'"),
-];
+/// The parts of the kernel's state, in the order in which [`KERNEL_STATE`] writes them.
+const SECTIONS: [&str; 6] = ["xfrm-state", "xfrm-policy", "routes", "rules", "addresses", "links"];
+/// How the line begins that stands between two sections.
+const SEPARATOR: &str = "1: lo:";
+/// Processes are dear in a guest, so `ip` is asked for as much as possible at a time; `ip xfrm` ends the
+/// process. The loopback's link is the separator: `ip -batch` has no other.
+const KERNEL_STATE: &str = "ip -o xfrm state 2>/dev/null\n\
+    echo '1: lo:'\n\
+    ip -o xfrm policy 2>/dev/null\n\
+    ip -o -batch - <<END\n\
+    link show dev lo\n\
+    route show table all\n\
+    link show dev lo\n\
+    rule\n\
+    link show dev lo\n\
+    addr show\n\
+    link show dev lo\n\
+    link show\n\
+    END\n";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kernels_state_is_read_by_section() {
+        let text = "src 10.0.0.1 dst 10.0.0.2 \\\tproto esp spi 0x1 \\\treplay-window 32\n\
+            1: lo: <LOOPBACK>\n\
+            src 10.1.0.0/16 dst 10.2.0.0/16 \\\tdir out \\\ttmpl src 10.0.0.1 \\\t\tproto esp\n\
+            src 0.0.0.0/0 dst 0.0.0.0/0 \\\tsocket in priority 0\n\
+            1: lo: <LOOPBACK>\n\
+            default via 10.0.0.1 dev vec0 \n\
+            fe80::/64 dev vec0 proto kernel\n\
+            1: lo: <LOOPBACK>\n\
+            0:\tfrom all lookup local\n\
+            1: lo: <LOOPBACK>\n\
+            2: vec0    inet 10.0.0.5/24 scope global vec0\\       valid_lft forever\n\
+            2: vec0    inet6 fe80::1/64 scope link\n\
+            1: lo: <LOOPBACK>\n\
+            1: lo: <LOOPBACK>\n\
+            2: vec0: <UP>\n";
+        let state = read_kernel_state(text);
+        let lines = |name: &str| state.get(name).cloned().unwrap_or_default();
+        assert_eq!(lines("xfrm-state"), ["src 10.0.0.1 dst 10.0.0.2 \\\tproto esp spi 0x1 "]);
+        assert_eq!(lines("xfrm-policy").len(), 1, "policies of sockets come and go");
+        assert_eq!(lines("routes"), ["default via 10.0.0.1 dev vec0"]);
+        assert_eq!(lines("rules"), ["0:\tfrom all lookup local"]);
+        assert_eq!(lines("addresses"), ["vec0 inet 10.0.0.5/24"]);
+        assert_eq!(lines("links"), ["lo:", "vec0:"]);
+    }
+}

@@ -1,13 +1,13 @@
 //! A lane: a Docker network of its own with the edge's namespace in it, and room for peers.
 //!
 //! The edge is a bare container at a static address; whoever drives it opens sockets in its network
-//! namespace ([`Lane::edge_pid`], [`Lane::edge_netns`]). Peers sit in the same network, or behind a
+//! namespace ([`Lane::edge`]). Peers sit in the same network, or behind a
 //! NAT router in a second one. Lanes never share anything, so any number of them and of runs coexist
 //! on one engine.
 //!
 //! Close peers first, then the lane; on drop everything is removed in the same order.
 
-use std::{net::Ipv4Addr, path::PathBuf, sync::Arc};
+use std::{net::Ipv4Addr, sync::Arc};
 
 use testcontainers::bollard::{Docker, query_parameters::ListNetworksOptions};
 
@@ -15,6 +15,7 @@ use crate::{
     Error, Result,
     docker::{Container, Network, Rights},
     images::Image,
+    netns::NetNs,
     router::Router,
     run::Run,
     subnet::{Subnet, routes},
@@ -66,7 +67,7 @@ impl Lane {
     pub async fn open(docker: &Docker, run: &Arc<Run>, spec: &LaneSpec) -> Result<Self> {
         let network = free_network(docker, run, spec.pool).await?;
         let address = network.subnet.host(EDGE);
-        let tag = Image::Edge.tag();
+        let tag = run.tag(docker, Image::Edge).await?;
         let rights = Rights::default();
         let edge = Container::start(docker, run, &tag, &network, address, &rights).await?;
         let nat = if spec.nat {
@@ -90,19 +91,9 @@ impl Lane {
         self.network.subnet.host(EDGE)
     }
 
-    /// The process id, on the engine's host, that holds the edge's namespaces.
-    pub fn edge_pid(&self) -> u32 {
-        self.edge.pid()
-    }
-
-    /// The edge's network namespace, where the engine runs on this host.
-    pub fn edge_netns(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/ns/net", self.edge.pid()))
-    }
-
-    /// The engine's id of the edge's container (for `container:<id>` networking).
-    pub fn edge_container(&self) -> &str {
-        self.edge.id()
+    /// The edge's network namespace.
+    pub fn edge(&self) -> &NetNs {
+        self.edge.net()
     }
 
     /// The lane's network.

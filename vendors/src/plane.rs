@@ -7,17 +7,23 @@
 use std::{net::Ipv4Addr, time::Duration};
 
 use testcontainers::bollard::Docker;
+use tokio::sync::Mutex;
 
 use crate::{
     Error, Result,
     agent::{CONTROL_ADDRESS, ExecStream, GUEST_ADDRESS, Place, Shell},
     docker::{Container, Network, Rights},
+    netns::NetNs,
     peer::{DataPlane, InnerAddress},
     run::Run,
 };
 
 /// A short command.
 pub(crate) const SHORT: Duration = Duration::from_secs(15);
+/// The link for inside addresses.
+const INSIDE: &str = "inner0";
+/// The link for inside addresses where the kernel has no dummy links.
+const LOOPBACK: &str = "lo";
 /// Where a guest keeps its memory; must be a tmpfs mounted `exec`.
 const MEMORY: &str = "/ikeproof-mem";
 
@@ -31,6 +37,10 @@ pub struct Plane {
     container: Container,
     outer: Shell,
     inner: Shell,
+    /// The link that the inside addresses are on.
+    inside: &'static str,
+    /// The inside addresses that are there.
+    addresses: Mutex<Vec<InnerAddress>>,
 }
 
 /// What a plane is started from.
@@ -72,10 +82,13 @@ impl Plane {
         }
         let place = if guest { Place::Guest } else { Place::Container };
         let inner = Shell::new(docker.clone(), container.id(), place);
-        let plane = Self { kind: spec.kind, address: spec.address, container, outer, inner };
+        let (kind, address, inside) = (spec.kind, spec.address, LOOPBACK);
+        let addresses = Mutex::default();
+        let mut plane = Self { kind, address, container, outer, inner, inside, addresses };
         if guest {
             plane.boot(spec.memory).await?;
         }
+        plane.inside = Self::inside_link(&plane.inner).await?;
         Ok(plane)
     }
 
@@ -84,9 +97,9 @@ impl Plane {
         &self.inner
     }
 
-    /// The container's process id on the engine's host, for entering its namespaces.
-    pub fn pid(&self) -> u32 {
-        self.container.pid()
+    /// The container's network namespace, which the peer's wire is in.
+    pub fn net(&self) -> &NetNs {
+        self.container.net()
     }
 
     /// Connects to charon's VICI socket.
@@ -104,25 +117,36 @@ impl Plane {
 
     /// Replaces the peer's inside addresses.
     pub async fn set_inner(&self, addresses: &[InnerAddress]) -> Result<()> {
-        let mut script = String::from(
-            "ip link del inner0 2>/dev/null\nip addr flush dev lo scope global 2>/dev/null\n",
-        );
-        if !addresses.is_empty() {
-            script.push_str(
-                "if ip link add inner0 type dummy 2>/dev/null; then dev=inner0; ip link set inner0 up; \
-                 else dev=lo; fi\n",
-            );
+        let mut current = self.addresses.lock().await;
+        if *current == addresses {
+            return Ok(());
         }
+        let device = self.inside;
+        let mut batch = format!("addr flush dev {device} scope global\n");
         for InnerAddress { address, prefix } in addresses {
             // On lo a prefix would make the whole network local.
             let host = if address.is_ipv4() { 32 } else { 128 };
-            script.push_str(&format!(
-                "if [ $dev = lo ]; then ip addr add {address}/{host} dev lo scope global; \
-                 else ip addr add {address}/{prefix} dev inner0; fi || exit 1\n"
-            ));
+            let prefix = if device == LOOPBACK { host } else { *prefix };
+            batch.push_str(&format!("addr add {address}/{prefix} dev {device} scope global\n"));
         }
-        script.push_str("true\n");
-        self.inner.output(&script, SHORT).await.map(drop)
+        let script = "ip -batch -";
+        let finished = self.inner.run_with(script, batch.as_bytes(), SHORT).await?;
+        if finished.status != 0 {
+            let output = format!("{}\n{batch}", finished.complaint());
+            let (command, status) = (script.to_owned(), finished.status);
+            return Err(Error::Command { command, status, output });
+        }
+        *current = addresses.to_vec();
+        Ok(())
+    }
+
+    /// The link of the inside addresses: one of its own where the kernel has dummy links.
+    async fn inside_link(shell: &Shell) -> Result<&'static str> {
+        let script = format!(
+            "ip link add {INSIDE} type dummy 2>/dev/null && ip link set {INSIDE} up && echo yes; true"
+        );
+        let made = shell.output(&script, SHORT).await?;
+        Ok(if made.trim() == "yes" { INSIDE } else { LOOPBACK })
     }
 
     /// The kernel that does the work, as `uname -r` says.

@@ -49,8 +49,8 @@ impl Router {
             sysctls: vec![("net.ipv4.ip_forward", "1")],
             ..Default::default()
         };
-        let container =
-            Container::start(docker, run, &Image::Router.tag(), out, outside, &rights).await?;
+        let tag = run.tag(docker, Image::Router).await?;
+        let container = Container::start(docker, run, &tag, out, outside, &rights).await?;
         container.join(docker, into, inside).await?;
         let shell = Shell::new(docker.clone(), container.id(), Place::Container);
         let rules = format!(
@@ -74,11 +74,6 @@ impl Router {
     /// The default route of the peers behind it.
     pub fn inside(&self) -> Ipv4Addr {
         self.inside
-    }
-
-    /// The router's process id on the engine's host.
-    pub fn pid(&self) -> u32 {
-        self.container.pid()
     }
 
     /// The UDP mappings it has now.

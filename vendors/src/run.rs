@@ -3,7 +3,8 @@
 //! The id labels everything a run creates. While the run lives it holds an advisory lock on
 //! `<runtime dir>/<id>.lock`, and a label says where that is; [`sweep`] removes what belongs to runs
 //! of this host whose lock is free (or whose lock file is gone), so that a killed run leaves nothing
-//! for good, and neither a live run nor another host's or user's is ever touched.
+//! for good, and neither a live run nor another host's or user's is ever touched. A run that was kept
+//! on purpose has a marker beside its lock, and is left alone for as long as that is there.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -18,10 +19,12 @@ use testcontainers::bollard::{
     Docker,
     query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder},
 };
+use tokio::sync::OnceCell;
 
 use crate::{
     Error, Result,
     docker::{LABEL, LOCK_LABEL, RUN_LABEL, remove_containers, remove_network},
+    images::{Image, Tags},
 };
 
 /// A live run; its lock is held until this is dropped.
@@ -30,6 +33,7 @@ pub struct Run {
     id: String,
     path: PathBuf,
     lock: File,
+    tags: OnceCell<Tags>,
 }
 
 impl Run {
@@ -52,12 +56,21 @@ impl Run {
                 why: String::from("another process holds its lock"),
             },
         })?;
-        Ok(Self { id, path, lock })
+        Ok(Self { id, path, lock, tags: OnceCell::new() })
     }
 
     /// The id, as on the labels.
     pub fn id(&self) -> &str {
         &self.id
+    }
+
+    /// The full tag of an image. The base is looked at once, so that all of a run uses the same.
+    ///
+    /// # Errors
+    ///
+    /// If the engine does not answer.
+    pub async fn tag(&self, docker: &Docker, image: Image) -> Result<String> {
+        Ok(self.tags.get_or_try_init(|| Tags::of(docker)).await?.tag(image))
     }
 
     /// The labels of everything this run creates.
@@ -67,6 +80,70 @@ impl Run {
             (RUN_LABEL.to_owned(), self.id.clone()),
             (LOCK_LABEL.to_owned(), format!("{}:{}", host(), self.path.display())),
         ]
+    }
+}
+
+/// A run whose containers and networks stay when the process ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Kept {
+    /// Its containers: name and image.
+    pub containers: Vec<(String, String)>,
+    /// The command line that removes all of it.
+    pub removal: String,
+}
+
+/// Marks a run, so that no sweep removes what it leaves. Whoever asked for it removes it by
+/// [`Kept::removal`].
+pub async fn keep(docker: &Docker, run: &Run) -> Result<Kept> {
+    let filters = HashMap::from([("label", vec![format!("{RUN_LABEL}={}", run.id)])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    let found = docker
+        .list_containers(Some(options))
+        .await
+        .map_err(Error::docker("listing the run's containers"))?;
+    let name = |names: Option<Vec<String>>| {
+        let first = names.and_then(|names| names.into_iter().next()).unwrap_or_default();
+        first.trim_start_matches('/').to_owned()
+    };
+    let containers = found
+        .into_iter()
+        .map(|container| (name(container.names), container.image.unwrap_or_default()))
+        .collect();
+    let removal = run.mark_kept()?;
+    Ok(Kept { containers, removal })
+}
+
+/// The runs in `directory` that were kept: the id of each, and the command line that removes it.
+pub fn kept_in(directory: &Path) -> Vec<(String, String)> {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let mut kept: Vec<_> = entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == KEPT))
+        .filter_map(|path| {
+            let id = path.file_stem()?.to_string_lossy().into_owned();
+            Some((id, fs::read_to_string(&path).ok()?.trim().to_owned()))
+        })
+        .collect();
+    kept.sort();
+    kept
+}
+
+/// The extension of a marker, in place of the lock's.
+const KEPT: &str = "kept";
+
+impl Run {
+    /// Writes the marker, which holds the command line that removes the run and the marker itself.
+    fn mark_kept(&self) -> Result<String> {
+        let marker = self.path.with_extension(KEPT);
+        let filter = format!("--filter label={RUN_LABEL}={}", self.id);
+        let removal = format!(
+            "docker rm -fv $(docker ps -aq {filter}); docker network rm $(docker network ls -q {filter}); \
+             rm {}",
+            marker.display()
+        );
+        let doing = format!("writing {}", marker.display());
+        fs::write(&marker, format!("{removal}\n")).map_err(Error::io(doing))?;
+        Ok(removal)
     }
 }
 
@@ -155,11 +232,15 @@ pub(crate) fn unique() -> String {
     format!("{:x}-{:x}-{count:x}", nanos / 1000 % (1 << 44), std::process::id())
 }
 
-fn host() -> String {
+/// This host's name, as an engine that runs here tells it too.
+pub(crate) fn host() -> String {
     fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
 }
 
 fn is_dead(lock: &Path) -> bool {
+    if lock.with_extension(KEPT).exists() {
+        return false;
+    }
     match File::open(lock) {
         // Both a lock taken now and a missing file mean that nobody holds it.
         Ok(file) => file.try_lock().is_ok(),
@@ -179,6 +260,22 @@ mod tests {
         assert!(!is_dead(&path));
         drop(run);
         assert!(is_dead(&path));
+    }
+
+    #[test]
+    fn a_kept_run_is_not_dead_until_its_marker_goes() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = Run::begin_in(directory.path()).unwrap();
+        let (path, id) = (run.path.clone(), run.id.clone());
+        let removal = run.mark_kept().unwrap();
+        drop(run);
+        assert!(!is_dead(&path));
+        assert_eq!(kept_in(directory.path()), [(id.clone(), removal.clone())]);
+        assert!(removal.contains(&format!("label={RUN_LABEL}={id}")), "{removal}");
+        let marker = removal.rsplit_once("rm ").unwrap().1;
+        fs::remove_file(marker).unwrap();
+        assert!(is_dead(&path));
+        assert_eq!(kept_in(directory.path()), []);
     }
 
     #[test]

@@ -71,7 +71,7 @@ pub async fn start(lane: &Lane, spec: &PeerSpec) -> Result<Box<dyn Peer>> {
         .into());
     }
     let (network, address, gateway) = lane.seat(spec.seat)?;
-    let image = spec.vendor.image().tag();
+    let image = lane.run().tag(lane.docker(), spec.vendor.image()).await?;
     let plane =
         PlaneSpec { image: &image, kind: spec.plane, address, gateway, memory: spec.memory };
     let plane = Plane::start(lane.docker(), lane.run(), network, &plane).await?;

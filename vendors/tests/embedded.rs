@@ -188,6 +188,24 @@ async fn what_is_not_configured_is_refused() {
     assert!(why.contains("NO_PROPOSAL_CHOSEN"), "{why}");
 }
 
+/// Who was refused without proof goes on trying (RFC 7296 §2.21.1), until told.
+#[tokio::test(start_paused = true)]
+async fn a_refused_attempt_that_goes_on_can_be_ended() {
+    let (_hub, a, b) = two(|_| ()).await;
+    let (mut for_a, _) = pair(a.about().address, b.about().address);
+    for_a.connections[0].ike[0].encr = vec![Encr::TripleDes, Encr::Des];
+    a.configure(&for_a).await.unwrap();
+    let outcome = a.initiate("lane", "net", Duration::from_secs(1)).await.unwrap();
+    assert_eq!(outcome, Initiated::StillTrying);
+    let log = a.log().await.unwrap();
+    assert_eq!(log.matches("peer_refused").count(), 1, "it is known already: {log}");
+    assert!(!a.sas().await.unwrap()[0].established);
+    a.terminate(&ike()).await.unwrap();
+    assert!(a.sas().await.unwrap().is_empty());
+    let reset = a.reset().await.unwrap();
+    assert!(reset.left_over.is_empty() && !reset.restarted, "{:?}", reset.left_over);
+}
+
 #[rstest]
 #[case::esn_or_not(Esn::Either, true)]
 #[case::esn_only(Esn::Yes, false)]

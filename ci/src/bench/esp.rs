@@ -1,25 +1,16 @@
 //! ESP against the bare cipher: our data plane with its tables, framing and replay window, and the
 //! cipher of the same provider called over as many octets with nothing around it.
 
-use std::ops::Range;
 use std::sync::Arc;
 
-use ikeproof_proto::crypto::{
-    Aead, Cbc, ChildSuite, DirectionKeys, Mac, Provider, Secret, SecretBytes, default_provider,
-};
-use ikeproof_proto::sa::{
-    Command, DataPlane, Encap, InboundParams, InboundSa, Layout, Limits, OpenError, OutboundParams,
-    OutboundSa, PlainPacket, Received, ReplayWindow, SealError, Selectors, TunnelId,
-};
-use ikeproof_proto::time::Time;
+use ikeproof_proto::crypto::{Aead, Cbc, ChildSuite, Mac, Provider, default_provider};
+use ikeproof_proto::sa::Loopback;
 
 use super::report::Measured;
 use super::rounds::{Contestant, compare, play};
 use crate::exit::Stop;
 
 const BATCH: usize = 64;
-const TUNNEL: TunnelId = TunnelId(1);
-const SPI: u32 = 0x1234_5678;
 
 /// A suite and a length to measure.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +46,8 @@ impl Task {
         let broken =
             |why: String| Stop::Infrastructure(format!("the benchmark of {}: {why}", self.name()));
         let suite: ChildSuite = self.suite.parse().map_err(|_| broken("no such suite".into()))?;
-        let mut ours = Ours::new(&*provider, suite, self.inner).map_err(broken)?;
+        let mut ours = Loopback::new(&*provider, suite, self.inner, BATCH)
+            .map_err(|error| broken(error.to_string()))?;
         let mut bare = Bare::new(&*provider, suite, self.inner).map_err(broken)?;
         let (ours, bare) = play(&mut ours, &mut bare, rounds)?;
         let measured = |what, ours: &[f64], bare: &[f64]| Measured {
@@ -71,84 +63,13 @@ impl Task {
     }
 }
 
-/// Both ends of a tunnel, and a batch on the way between them.
-struct Ours {
-    inner: Range<usize>,
-    stride: usize,
-    sender: DataPlane,
-    receiver: DataPlane,
-    arena: Vec<u8>,
-    sealed: Vec<Result<Range<usize>, SealError>>,
-    opened: Vec<Result<Received, OpenError>>,
-}
-
-impl Ours {
-    fn new(provider: &dyn Provider, suite: ChildSuite, inner: usize) -> Result<Self, String> {
-        let key = |len| SecretBytes::new(vec![7; len]);
-        let keys = || DirectionKeys {
-            encr: key(suite.encr.key_len()),
-            salt: key(suite.encr.salt_len()),
-            integ: key(suite.integ.key_len()),
-        };
-        let outbound = OutboundParams {
-            spi: SPI,
-            suite,
-            keys: keys(),
-            iv_key: Secret::new([9; 16]),
-            encap: encap(),
-            selectors: Selectors::any(),
-            limits: Limits::default(),
-        };
-        let inbound = InboundParams {
-            spi: SPI,
-            suite,
-            keys: keys(),
-            replay: ReplayWindow::new(1024).map_err(|error| error.to_string())?,
-            selectors: Selectors::any(),
-            limits: Limits::default(),
-        };
-        let (mut sender, mut receiver) = (DataPlane::new(), DataPlane::new());
-        let sa = OutboundSa::new(provider, outbound).map_err(|error| error.to_string())?;
-        let commands = [
-            Command::InstallOutbound { tunnel: TUNNEL, sa: Box::new(sa) },
-            Command::SwitchOutbound { tunnel: TUNNEL, spi: SPI, replaces: None },
-        ];
-        for command in commands {
-            sender.apply(command).map_err(|error| error.to_string())?;
-        }
-        let sa = InboundSa::new(provider, inbound).map_err(|error| error.to_string())?;
-        let command = Command::InstallInbound { tunnel: TUNNEL, sa: Box::new(sa) };
-        receiver.apply(command).map_err(|error| error.to_string())?;
-        let layout = Layout::of(&suite);
-        let stride = layout.sealed_len(inner);
-        let mut arena = vec![0; stride * BATCH];
-        let place = layout.headroom()..layout.headroom() + inner;
-        for slot in arena.chunks_mut(stride) {
-            slot[place.clone()].copy_from_slice(&packet(inner));
-        }
-        Ok(Self {
-            inner: place,
-            stride,
-            sender,
-            receiver,
-            arena,
-            sealed: Vec::with_capacity(BATCH),
-            opened: Vec::with_capacity(BATCH),
-        })
-    }
-}
-
-impl Contestant for Ours {
+impl Contestant for Loopback {
     fn seal(&mut self) {
-        let inner = self.inner.clone();
-        let packets =
-            self.arena.chunks_mut(self.stride).map(|buf| PlainPacket { buf, inner: inner.clone() });
-        self.sender.seal_batch(Time::ZERO, TUNNEL, packets, &mut self.sealed);
+        Self::seal(self);
     }
 
     fn open(&mut self) {
-        let packets = self.arena.chunks_mut(self.stride);
-        self.receiver.open_batch(Time::ZERO, encap(), packets, &mut self.opened);
+        Self::open(self);
     }
 
     fn packets(&self) -> u32 {
@@ -156,11 +77,7 @@ impl Contestant for Ours {
     }
 
     fn is_whole(&self) -> bool {
-        let (sealed, opened) = (&self.sealed, &self.opened);
-        sealed.len() == BATCH
-            && opened.len() == BATCH
-            && sealed.iter().all(Result::is_ok)
-            && opened.iter().all(Result::is_ok)
+        Self::is_whole(self)
     }
 }
 
@@ -230,20 +147,6 @@ impl Contestant for Bare {
     fn is_whole(&self) -> bool {
         self.whole
     }
-}
-
-fn encap() -> Encap {
-    let at = |last| ([192, 0, 2, last], 4500).into();
-    Encap::Udp { src: at(1), dst: at(2) }
-}
-
-/// A UDP packet of this length.
-fn packet(len: usize) -> Vec<u8> {
-    let [high, low] = u16::try_from(len).unwrap_or(u16::MAX).to_be_bytes();
-    let mut packet = vec![0x45, 0, high, low, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
-    packet.extend_from_slice(&[0x12, 0x34, 0, 53]);
-    packet.resize(len, 0x55);
-    packet
 }
 
 const NONCE: [u8; 12] = [3; 12];

@@ -5,17 +5,22 @@ use std::process::ExitCode;
 
 use ikeproof_audit::DetailLevel;
 
+use super::against;
 use super::input::{self, Input};
 use super::timeline::{Moment, timeline};
 use crate::cli::DecodeArgs;
 use crate::exit::Stop;
 use crate::stdout;
 
-/// Prints the timeline of a file; with `-v` every field.
+/// Prints the timeline of a file; with `-v` every field. With `--against-tshark` it prints where
+/// tshark reads the file otherwise.
 ///
 /// # Errors
 /// If the file or a key table cannot be read.
 pub fn run(args: &DecodeArgs, verbose: bool) -> Result<ExitCode, Stop> {
+    if args.against_tshark {
+        return against::run(args);
+    }
     let input = input::read(args)?;
     let moments = timeline(&input.datagrams, &input.keys);
     stdout::print(&text(args, &input, &moments, verbose))

@@ -32,21 +32,11 @@ pub struct Input {
 /// If it cannot be read, or is of no known format.
 pub fn read(args: &DecodeArgs) -> Result<Input, Stop> {
     let file = &args.file;
-    let bytes = std::fs::read(file)
-        .map_err(|error| Stop::Usage(format!("{} cannot be read: {error}", file.display())))?;
+    let bytes = bytes(file)?;
     if bytes.trim_ascii_start().first() == Some(&b'{') {
         return from_transcript(args, &bytes);
     }
-    let options = Options {
-        edge: if args.edge.is_empty() {
-            Side::Responder
-        } else {
-            Side::Addresses(args.edge.clone())
-        },
-        ike_ports: args.port.clone(),
-        nat_ports: args.nat_port.clone(),
-    };
-    let datagrams = observe(&bytes, &options).map_err(|error| {
+    let datagrams = observe(&bytes, &options(args)).map_err(|error| {
         Stop::Usage(format!(
             "{}: {error}; decode reads pcap, pcapng and transcripts of ikeproof",
             file.display()
@@ -66,6 +56,22 @@ pub fn read(args: &DecodeArgs) -> Result<Input, Stop> {
         None => Vec::new(),
     };
     Ok(Input { datagrams, keys, notes })
+}
+
+/// The content of a file.
+///
+/// # Errors
+/// If it cannot be read.
+pub fn bytes(file: &Path) -> Result<Vec<u8>, Stop> {
+    std::fs::read(file)
+        .map_err(|error| Stop::Usage(format!("{} cannot be read: {error}", file.display())))
+}
+
+/// How a capture is to be read.
+pub fn options(args: &DecodeArgs) -> Options {
+    let edge =
+        if args.edge.is_empty() { Side::Responder } else { Side::Addresses(args.edge.clone()) };
+    Options { edge, ike_ports: args.port.clone(), nat_ports: args.nat_port.clone() }
 }
 
 fn from_transcript(args: &DecodeArgs, bytes: &[u8]) -> Result<Input, Stop> {

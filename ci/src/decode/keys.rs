@@ -6,12 +6,14 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
+use ikeproof_driver::wireshark::{
+    ESP_TABLE, EspEncryption, EspIntegrity, IKEV2_TABLE, IkeEncryption, IkeIntegrity,
+};
 use ikeproof_proto::crypto::{ChildSuite, Encr, Esn, Group, IkeSuite, Integ, Prf, SecretBytes};
 use ikeproof_proto::event::{ChildKeyLog, IkeKeyLog, KeyLogEntry};
 use ikeproof_proto::wire::{IkeSpi, hex};
 
 use crate::exit::Stop;
-use crate::keytables::{esp_encryption, esp_integrity, ike_encryption, ike_integrity};
 
 /// Makes keys of the fields of a line.
 type Reader = fn(&[String]) -> Option<KeyLogEntry>;
@@ -23,7 +25,7 @@ type Reader = fn(&[String]) -> Option<KeyLogEntry>;
 pub fn read(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<KeyLogEntry>, Stop> {
     let mut keys = Vec::new();
     let mut found = false;
-    let tables: [(&str, Reader); 2] = [("ikev2_decryption_table", ike_line), ("esp_sa", esp_line)];
+    let tables: [(&str, Reader); 2] = [(IKEV2_TABLE, ike_line), (ESP_TABLE, esp_line)];
     for (name, entry) in tables {
         let path = folder.join(name);
         let Ok(text) = std::fs::read_to_string(&path) else {
@@ -71,8 +73,8 @@ fn ike_line(fields: &[String]) -> Option<KeyLogEntry> {
         return None;
     };
     let spi = |text: &str| octets(text)?.try_into().ok().map(IkeSpi);
-    let encr = Encr::all().find(|encr| named(ike_encryption(*encr).name(), encryption))?;
-    let integ = Integ::all().find(|integ| named(ike_integrity(*integ).name(), integrity))?;
+    let encr = Encr::all().find(|encr| named(IkeEncryption::from(*encr).name(), encryption))?;
+    let integ = Integ::all().find(|integ| named(IkeIntegrity::from(*integ).name(), integrity))?;
     let prf = integ.prf().unwrap_or(Prf::HmacSha256);
     Some(KeyLogEntry::Ike(Box::new(IkeKeyLog {
         spi_i: spi(spi_i)?,
@@ -89,7 +91,7 @@ fn ike_line(fields: &[String]) -> Option<KeyLogEntry> {
 
 fn esp_line(fields: &[String]) -> Option<KeyLogEntry> {
     // The last column is younger than the others and may be missing.
-    let (_, source, destination, spi, encryption, key, integrity, integrity_key, rest) =
+    let (family, source, destination, spi, encryption, key, integrity, integrity_key, rest) =
         match fields {
             [a, b, c, d, e, f, g, h, rest @ ..] => (a, b, c, d, e, f, g, h, rest),
             _ => return None,
@@ -97,20 +99,22 @@ fn esp_line(fields: &[String]) -> Option<KeyLogEntry> {
     let encryption_key = secret(key.strip_prefix("0x").unwrap_or(key))?;
     // A name of a CBC cipher stands for keys of every length.
     let fits = |encr: &Encr| {
-        named(esp_encryption(*encr).name(), encryption) && encr.keymat_len() == encryption_key.len()
+        named(EspEncryption::from(*encr).name(), encryption)
+            && encr.keymat_len() == encryption_key.len()
     };
     let encr = Encr::all().find(fits)?;
-    let integ = Integ::all().find(|integ| named(esp_integrity(*integ).name(), integrity))?;
-    let destination: IpAddr = destination.parse().ok()?;
-    let any = match destination {
-        IpAddr::V4(_) => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
-        IpAddr::V6(_) => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    let integ = Integ::all().find(|integ| named(EspIntegrity::from(*integ).name(), integrity))?;
+    let any = match family.as_str() {
+        "IPv4" => IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        "IPv6" => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+        _ => return None,
     };
+    let address = |text: &str| if text == "*" { Some(any) } else { text.parse().ok() };
     let esn = if rest.first().is_some_and(|it| it == "64-bit") { Esn::Yes } else { Esn::No };
     Some(KeyLogEntry::Child(Box::new(ChildKeyLog {
         spi: u32::from_str_radix(spi.strip_prefix("0x")?, 16).ok()?,
-        source: source.parse().unwrap_or(any),
-        destination,
+        source: address(source)?,
+        destination: address(destination)?,
         suite: ChildSuite { esn, ..ChildSuite::esp(encr, integ) },
         encryption: encryption_key,
         integrity: secret(integrity_key.strip_prefix("0x").unwrap_or(integrity_key))?,
@@ -134,7 +138,6 @@ mod tests {
     use ikeproof_driver::wireshark::{EspKeys, Ikev2Keys};
 
     use super::*;
-    use crate::keytables::{esp_keys, ike_keys};
 
     #[test]
     fn what_is_written_is_read() {
@@ -154,7 +157,7 @@ mod tests {
                 sk_pi: SecretBytes::default(),
                 sk_pr: SecretBytes::default(),
             };
-            let keys: Ikev2Keys = ike_keys(&entry);
+            let keys = Ikev2Keys::from(&entry);
             let read = ike_line(&fields(&keys.line().unwrap())).unwrap();
             assert_eq!(read, KeyLogEntry::Ike(Box::new(entry)));
         }
@@ -163,12 +166,12 @@ mod tests {
             let entry = ChildKeyLog {
                 spi: 0x00ff_1234,
                 source: "0.0.0.0".parse().unwrap(),
-                destination: "192.0.2.1".parse().unwrap(),
+                destination: "0.0.0.0".parse().unwrap(),
                 suite,
                 encryption: secret(suite.encr.keymat_len()),
                 integrity: secret(suite.integ.key_len()),
             };
-            let keys: EspKeys = esp_keys(&entry);
+            let keys = EspKeys::from(&entry);
             let line = keys.line().unwrap();
             let read = esp_line(&fields(&line)).unwrap_or_else(|| panic!("{line}"));
             assert_eq!(read, KeyLogEntry::Child(Box::new(entry)), "{name}");

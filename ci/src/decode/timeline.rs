@@ -14,7 +14,15 @@ pub struct Moment {
 
 /// The timeline of the datagrams, one entry for each, in their order.
 pub fn timeline(datagrams: &[Observed], keys: &[KeyLogEntry]) -> Vec<Moment> {
-    let mut auditor = Auditor::new();
+    timeline_with(Auditor::new(), datagrams, keys)
+}
+
+/// The same, of an auditor that has seen nothing yet.
+pub fn timeline_with(
+    mut auditor: Auditor,
+    datagrams: &[Observed],
+    keys: &[KeyLogEntry],
+) -> Vec<Moment> {
     let mut findings = Vec::new();
     let mut lines = Vec::new();
     for entry in keys {

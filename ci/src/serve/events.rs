@@ -126,10 +126,11 @@ impl Peers {
                 notify: notify.to_string(),
                 detail: detail.clone(),
             },
-            Event::PeerRefused { ike, exchange, notify } => Shown::PeerRefused {
+            Event::PeerRefused { ike, exchange, notify, tentative } => Shown::PeerRefused {
                 peer: self.peer(*ike),
                 exchange: exchange.to_string(),
                 notify: notify.to_string(),
+                tentative: *tentative,
             },
             Event::InitialContact { ike } => Shown::InitialContact { peer: self.peer(*ike) },
             Event::PeerMoved { ike, from, to } => {
@@ -146,6 +147,11 @@ impl Peers {
             }
             Event::ProbeSent { ike } => Shown::ProbeSent { peer: self.peer(*ike) },
             Event::ProbeAnswered { ike } => Shown::ProbeAnswered { peer: self.peer(*ike) },
+            Event::FaultApplied { exchange, response, message_id, .. } => Shown::FaultApplied {
+                exchange: exchange.to_string(),
+                response: *response,
+                message_id: *message_id,
+            },
             Event::KeepaliveReceived { remote } => Shown::KeepaliveReceived { remote: *remote },
             Event::ChildClosed { ike, spi_in, spi_out, reason } => Shown::ChildClosed {
                 peer: self.peer(*ike),

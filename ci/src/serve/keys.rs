@@ -7,10 +7,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use ikeproof_driver::wireshark::Unsupported;
+use ikeproof_driver::wireshark::{ESP_TABLE, EspKeys, IKEV2_TABLE, Ikev2Keys, TITLE, Unsupported};
+use ikeproof_proto::crypto::ChildProtocol;
 use ikeproof_proto::event::KeyLogEntry;
-
-use crate::keytables::{esp_keys, ike_keys};
 
 /// The tables of a session that goes on.
 #[derive(Debug)]
@@ -30,10 +29,10 @@ impl KeyTables {
             let mut options = OpenOptions::new();
             options.write(true).create(true).truncate(true).mode(0o600);
             let mut file = options.open(folder.join(name))?;
-            writeln!(file, "# Written by ikeproof. Contains session keys.")?;
+            writeln!(file, "{TITLE}")?;
             Ok::<_, io::Error>(file)
         };
-        Ok(Self { ike: table("ikev2_decryption_table")?, esp: table("esp_sa")? })
+        Ok(Self { ike: table(IKEV2_TABLE)?, esp: table(ESP_TABLE)? })
     }
 
     /// Adds keys, and says which of them Wireshark cannot use.
@@ -42,13 +41,18 @@ impl KeyTables {
     /// If they cannot be written.
     pub fn add(&mut self, keys: &KeyLogEntry) -> io::Result<Result<(), Unsupported>> {
         let (file, line) = match keys {
-            KeyLogEntry::Ike(keys) => (&mut self.ike, ike_keys(keys).line()),
-            KeyLogEntry::Child(keys) => (&mut self.esp, esp_keys(keys).line()),
-            KeyLogEntry::Psk { .. } => return Ok(Ok(())),
+            KeyLogEntry::Ike(keys) => (&mut self.ike, Ikev2Keys::from(&**keys).line()),
+            KeyLogEntry::Child(keys) if keys.suite.protocol == ChildProtocol::Esp => {
+                (&mut self.esp, EspKeys::from(&**keys).line())
+            }
+            KeyLogEntry::Child(_) | KeyLogEntry::Psk { .. } => return Ok(Ok(())),
         };
         match line {
             Ok(line) => writeln!(file, "{line}").map(Ok),
-            Err(unsupported) => Ok(Err(unsupported)),
+            Err(unsupported) => {
+                writeln!(file, "{}", unsupported.comment())?;
+                Ok(Err(unsupported))
+            }
         }
     }
 }

@@ -88,6 +88,7 @@ pub enum Shown {
         peer: Peer,
         exchange: String,
         notify: String,
+        tentative: bool,
     },
     InitialContact {
         #[serde(flatten)]
@@ -114,6 +115,11 @@ pub enum Shown {
     ProbeAnswered {
         #[serde(flatten)]
         peer: Peer,
+    },
+    FaultApplied {
+        exchange: String,
+        response: bool,
+        message_id: u32,
     },
     KeepaliveReceived {
         remote: SocketAddr,

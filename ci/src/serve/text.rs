@@ -89,8 +89,10 @@ fn said(shown: &Shown) -> (String, String) {
         Shown::ChildRefused { peer, by, notify, detail } => {
             (name(peer), format!("Child SA REFUSED by the {by} with {notify}\n{INDENT}{detail}"))
         }
-        Shown::PeerRefused { peer, exchange, notify } => {
-            (name(peer), format!("answers {exchange} with {notify}"))
+        Shown::PeerRefused { peer, exchange, notify, tentative } => {
+            let but =
+                if *tentative { "; anybody can have sent that, so it is asked again" } else { "" };
+            (name(peer), format!("answers {exchange} with {notify}{but}"))
         }
         Shown::InitialContact { peer } => (name(peer), "has no other SA with us".to_owned()),
         Shown::PeerMoved { peer, from, to } => (name(peer), format!("moved from {from} to {to}")),
@@ -101,6 +103,10 @@ fn said(shown: &Shown) -> (String, String) {
         }
         Shown::ProbeSent { peer } => (name(peer), "is asked for a sign of life".to_owned()),
         Shown::ProbeAnswered { peer } => (name(peer), "is alive".to_owned()),
+        Shown::FaultApplied { exchange, response, message_id } => {
+            let half = if *response { "response" } else { "request" };
+            (String::new(), format!("{exchange} {half} {message_id} deviates on purpose"))
+        }
         Shown::KeepaliveReceived { remote } => (remote.to_string(), "NAT keepalive".to_owned()),
         Shown::ChildClosed { peer, spi_in, spi_out, reason } => {
             (name(peer), format!("Child SA in {spi_in} out {spi_out} ended: {}", ended(*reason)))

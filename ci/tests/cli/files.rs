@@ -206,22 +206,48 @@ fn scenarios_of_ones_own_are_added_or_refused_with_the_place() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tshark_reads_the_capture_and_decrypts_it_with_the_keys() {
+async fn a_capture_of_serve_is_the_same_to_tshark() {
     let session = Session::record().await;
-    let decode_as = |port: u16, as_what: &str| format!("udp.port=={port},{as_what}");
-    let output = std::process::Command::new("tshark")
-        .env("WIRESHARK_CONFIG_DIR", session.file("keys"))
-        .args(["-n", "-V", "-d", &decode_as(session.ports.0, "isakmp")])
-        .args(["-d", &decode_as(session.ports.1, "udpencap"), "-r"])
-        .arg(session.file("serve.pcapng"))
-        .output();
-    let output = match output {
-        Ok(output) => output,
-        Err(error) => return println!("SKIP: tshark: {error}"),
+    let (pcap, keys) = (session.file("serve.pcapng"), session.file("keys"));
+    let (port, nat_port) = (session.ports.0.to_string(), session.ports.1.to_string());
+    let ports = ["--port", &port, "--nat-port", &nat_port];
+    let arguments = ["decode", path(&pcap), "--keys", path(&keys), "--against-tshark"];
+    let (code, said) = run(&[&arguments[..], &ports].concat());
+    if code == Some(3) && said.contains("tshark is not installed") {
+        return println!("SKIP: {said}");
+    }
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("1 captures,") && said.contains(": 0 differences"), "{said}");
+    assert!(!said.contains("exception"), "{said}");
+}
+
+/// A folder with a program called tshark that says this whatever it is asked.
+fn pretended_tshark(says: &str) -> tempfile::TempDir {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tshark");
+    std::fs::write(&file, format!("#!/bin/sh\necho '{says}'\n")).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o755)).unwrap();
+    folder
+}
+
+#[test]
+fn a_difference_ends_with_1_and_a_missing_tshark_with_3() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+    let decode = |folder: &Path| {
+        let arguments = ["decode", path(&captures), "--against-tshark"];
+        let Output { status, stdout, stderr } =
+            ikeproof(&arguments).env("PATH", folder).output().unwrap();
+        (status.code(), String::from_utf8([stdout, stderr].concat()).unwrap())
     };
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    assert!(text.contains("Decrypted Data"), "{text}");
-    assert!(text.contains("client.example.com"), "{text}");
-    assert!(text.contains("synthesised by ikeproof"), "{text}");
+    // It sees nothing where we see messages.
+    let (code, said) = decode(pretended_tshark("<pdml></pdml>").path());
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("frame 1: we see Ike there, tshark sees nothing"), "{said}");
+    assert!(said.contains("2 captures, 0 frames"), "{said}");
+    let (code, said) = decode(pretended_tshark("no tree").path());
+    assert_eq!(code, Some(1), "{said}");
+    let (code, said) = decode(tempfile::tempdir().unwrap().path());
+    assert_eq!(code, Some(3), "{said}");
+    assert!(said.contains("apt-get install tshark"), "{said}");
 }

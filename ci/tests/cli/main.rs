@@ -2,6 +2,7 @@
 
 mod client;
 mod files;
+mod gate;
 mod serve;
 mod support;
 mod usage;

@@ -9,6 +9,7 @@ use rstest::rstest;
 #[case(&["list", "--help"])]
 #[case(&["explain", "--help"])]
 #[case(&["serve", "--help"])]
+#[case(&["gate", "--help"])]
 #[case(&["replay", "--help"])]
 #[case(&["decode", "--help"])]
 #[case(&["bench", "--help"])]

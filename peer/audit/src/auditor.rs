@@ -11,6 +11,7 @@ use ikeproof_proto::crypto::{Provider, default_provider};
 use ikeproof_proto::time::Time;
 use ikeproof_proto::wire::{EspHeader, Header};
 
+use crate::contents::Contents;
 use crate::describe::Decoded;
 use crate::esp::Esp;
 use crate::finding::{Finding, Report};
@@ -32,6 +33,7 @@ pub struct Auditor {
     frames: u64,
     timeline: VecDeque<Decoded>,
     timeline_lost: u64,
+    contents: bool,
 }
 
 impl Default for Auditor {
@@ -57,7 +59,13 @@ impl Auditor {
             frames: 0,
             timeline: VecDeque::new(),
             timeline_lost: 0,
+            contents: false,
         }
+    }
+
+    /// From now on each line of the timeline has its datagram typed, too.
+    pub const fn keep_contents(&mut self) {
+        self.contents = true;
     }
 
     /// Takes keys, and judges what has waited for them.
@@ -154,6 +162,7 @@ impl Auditor {
         let transport = observed.transport;
         let bytes = &observed.bytes;
         let mut decoded = Decoded::new(frame, transport, bytes.len());
+        decoded.contents = self.contents.then_some(Contents::Nothing);
         let (kind, broken) = self.classify(observed);
         if let Some((rule, message)) = broken {
             report.say(rule, 0, message);
@@ -172,7 +181,10 @@ impl Auditor {
             Kind::Esp(packet) => {
                 self.esp.judge(report, &self.keys, &self.ike, &transport, packet, &mut decoded);
             }
-            Kind::Keepalive => decoded.summary = "NAT keepalive".to_owned(),
+            Kind::Keepalive => {
+                decoded.summary = "NAT keepalive".to_owned();
+                decoded.contents = self.contents.then_some(Contents::Keepalive);
+            }
             Kind::Runt => decoded.summary = format!("{} octets that are nothing", bytes.len()),
         }
         decoded

@@ -27,6 +27,7 @@
 
 mod auditor;
 pub mod capture;
+mod contents;
 mod describe;
 mod esp;
 mod finding;
@@ -38,6 +39,7 @@ mod observed;
 pub mod rules;
 
 pub use auditor::Auditor;
+pub use contents::{Contents, EspContents, IkeContents, InnerHeader, Part, Seal};
 pub use describe::{Decoded, Detail, DetailLevel};
 pub use finding::{Finding, Level};
 pub use observed::{Observed, Sender, Transport};

@@ -78,7 +78,8 @@ fn assert_clean(pair: &Pair) {
     );
     assert_eq!(timeline.len(), pair.sent.len());
     for line in timeline {
-        assert_eq!(line.encrypted, line.decrypted || line.retransmission, "{line}");
+        let is_read = line.decrypted || line.encrypted && line.retransmission;
+        assert_eq!(line.encrypted, is_read, "{line}");
     }
 }
 
@@ -166,6 +167,17 @@ fn a_wrong_secret_that_is_refused_gives_no_findings() {
 }
 
 #[test]
+fn an_offer_that_is_refused_again_and_again_gives_no_findings() {
+    let mut responder = endpoint_config();
+    responder.profile.ike.encr.accept = vec!["3des".parse().unwrap()];
+    let mut pair = connect(endpoint_config(), responder, IKE, CHILD);
+    pair.advance(Duration::from_secs(60));
+    let requests = pair.sent.iter().filter(|(by, _)| *by == Side::Initiator).count();
+    assert!(requests > 1 && pair.initiator.edge.endpoint().ike_sas() == 0, "{requests} requests");
+    assert_clean(&pair);
+}
+
+#[test]
 fn a_dead_peer_gives_no_findings() {
     let mut pair = connect(endpoint_config(), endpoint_config(), IKE, CHILD);
     pair.handle(Side::Responder, EdgeInput::Command(Command::Probe { ike: IkeHandle(1) }));
@@ -176,7 +188,7 @@ fn a_dead_peer_gives_no_findings() {
 
 /// What one side is made to send, and the findings against it.
 fn found(side: Side, exchange: ExchangeType, response: bool, change: Change) -> Vec<String> {
-    let fault = Fault { exchange, response, nth: None, change };
+    let fault = Fault { exchange, response, nth: None, copies: None, change };
     let (mut initiator, mut responder) = (endpoint_config(), endpoint_config());
     match side {
         Side::Initiator => initiator.faults.push(fault),

@@ -2,8 +2,9 @@
 //!
 //! A [`node`] is an edge with sockets in a namespace or on the host ([`netns`]) or a place in a
 //! network in memory ([`hub`]), and with inner hosts ([`inner`]) whose traffic goes through its
-//! tunnels. Beside it stand captures of the wire and what they show ([`capture`]) and key tables for
-//! Wireshark ([`wireshark`]). The core decides; this package moves octets and tells the time.
+//! tunnels. Beside it stand captures of the wire and what they show ([`capture`]), and key tables for
+//! Wireshark and what tshark reads with them ([`wireshark`]). The core decides; this package moves
+//! octets and tells the time.
 
 pub mod capture;
 pub mod hosts;

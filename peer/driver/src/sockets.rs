@@ -9,7 +9,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 use crate::netns::{
-    DfMode, HeaderMode, OpenError, Place, RawProtocol, RawSocket, UdpOptions, open_udp,
+    DfMode, HeaderMode, OpenError, Place, RawProtocol, RawSocket, UdpOptions, Wanted, open_udp,
 };
 
 /// Datagrams that wait for the node. More are lost, as in any full buffer.
@@ -49,6 +49,17 @@ pub struct Sockets {
     nat_local: SocketAddr,
     incoming: mpsc::Receiver<io::Result<Datagram>>,
     readers: Vec<tokio::task::JoinHandle<()>>,
+}
+
+impl SocketConfig {
+    /// What is opened, for whoever opens it elsewhere and hands it over.
+    pub fn wanted(address: IpAddr, port: u16, nat_port: u16) -> [Wanted; 3] {
+        [
+            Wanted::Udp(SocketAddr::new(address, port)),
+            Wanted::Udp(SocketAddr::new(address, nat_port)),
+            Wanted::Raw(address, RawProtocol::Esp.number()),
+        ]
+    }
 }
 
 impl Sockets {

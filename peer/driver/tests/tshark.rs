@@ -3,7 +3,6 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use aes_gcm::aead::{Aead, KeyInit, Payload};
@@ -12,8 +11,8 @@ use ikeproof_driver::capture::{
     CaptureFile, Frame, FrameDirection, InterfaceInfo, LinkType, synthesise,
 };
 use ikeproof_driver::wireshark::{
-    EspEncryption, EspIntegrity, EspKeys, IkeEncryption, IkeIntegrity, Ikev1Keys, Ikev2Keys,
-    KeyTables,
+    EspEncryption, EspIntegrity, EspKeys, Family, IkeEncryption, IkeIntegrity, Ikev1Keys,
+    Ikev2Keys, KeyTables, Packet, Question, Tshark, TsharkError,
 };
 use ikeproof_proto::forward::internet_checksum;
 use ikeproof_proto::middlebox::{Datagram, Direction, Transport};
@@ -23,24 +22,22 @@ const PEER: [u8; 4] = [192, 0, 2, 2];
 const KEY: [u8; 36] = [0x42; 36];
 const IV: [u8; 8] = [7; 8];
 
-/// tshark's detailed text, or what it complains of; `None` where it is not installed.
-fn tshark(capture: &Path, profile: &Path) -> Option<Result<String, String>> {
-    let output = Command::new("tshark")
-        .env("WIRESHARK_CONFIG_DIR", profile)
-        .args(["-n", "-V", "-o", "esp.enable_encryption_decode:TRUE"])
-        .args(["-o", "esp.enable_authentication_check:TRUE", "-r"])
-        .arg(capture)
-        .output();
-    let output = match output {
-        Ok(output) => output,
+/// What tshark sees in a capture, or why it refuses; `None` where it is not installed.
+fn dissect(capture: &Path, profile: &Path) -> Option<Result<Vec<Packet>, TsharkError>> {
+    let tshark = match Tshark::find() {
+        Ok(tshark) => tshark,
         Err(error) => {
-            println!("SKIP: tshark: {error}");
+            println!("SKIP: {error}");
             return None;
         }
     };
-    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
-    let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    Some(if output.status.success() && !errors.contains("Error") { Ok(text) } else { Err(errors) })
+    let mut packets = Vec::new();
+    let question = Question { profile: Some(profile), ..Question::default() };
+    let read = tshark.read(capture, &question, |packet| packets.push(packet));
+    Some(read.map(|warnings| {
+        println!("{}: {warnings:?}", tshark.version());
+        packets
+    }))
 }
 
 fn seal(aad: &[u8], plain: &[u8]) -> Vec<u8> {
@@ -120,8 +117,9 @@ fn capture(path: &Path) {
 
 fn tables() -> KeyTables {
     let esp = |spi, encryption, encryption_key: &[u8]| EspKeys {
+        family: Family::V4,
         source: Some(IpAddr::from(EDGE)),
-        destination: IpAddr::from(PEER),
+        destination: Some(IpAddr::from(PEER)),
         spi,
         encryption,
         encryption_key: encryption_key.to_vec(),
@@ -159,12 +157,19 @@ fn tshark_decrypts_with_our_tables_and_not_without() {
     assert!(tables().write(&with).unwrap().is_empty());
     KeyTables::default().write(&without).unwrap();
     let count = |profile: &Path| {
-        let text = tshark(&path, profile)?.unwrap();
-        let found = |what: &str| text.matches(what).count();
-        assert!(found("made by a test") >= 4);
-        assert!(found("synthesised by ikeproof") > 0 || found("edge") > 0);
-        assert!(text.contains("123456789") || text.contains(".123456789"));
-        Some((found("Notify Message Type: INITIAL_CONTACT"), found("Echo (ping) request")))
+        let packets = dissect(&path, profile)?.unwrap();
+        let found = |name: &str, show: &str| {
+            let fields = packets.iter().flat_map(Packet::walk);
+            fields.filter(|field| field.name == name && field.show == show).count()
+        };
+        assert_eq!(packets.len(), 4);
+        assert_eq!(found("frame.comment", "made by a test"), 4);
+        let fields = || packets.iter().flat_map(Packet::walk);
+        assert!(fields().any(|field| field.text.contains("synthesised by ikeproof")));
+        let times = fields().filter(|field| field.name == "frame.time_epoch");
+        assert!(times.into_iter().all(|time| time.show == "1700000000.123456789"));
+        // INITIAL_CONTACT, and echo requests.
+        Some((found("isakmp.notify.msgtype", "16384"), found("icmp.type", "8")))
     };
     let (Some(with), Some(without)) = (count(&with), count(&without)) else { return };
     println!("with keys: {with:?}, without: {without:?}");
@@ -220,14 +225,15 @@ fn tshark_knows_every_name_we_write() {
         (EspEncryption::AesGcm(8), 20),
         (EspEncryption::AesGcm(12), 20),
     ] {
-        let destination = "2001:db8::1".parse().unwrap();
+        let destination = Some("2001:db8::1".parse().unwrap());
+        let (family, source) = (Family::V6, None);
         let encryption_key = vec![1; len];
-        let source = None;
-        tables.esp.push(EspKeys { source, destination, encryption, encryption_key, ..esp.clone() });
+        let keys = EspKeys { family, source, destination, encryption, ..esp.clone() };
+        tables.esp.push(EspKeys { encryption_key, ..keys });
     }
     let profile = directory.path().join("profile");
     assert!(tables.write(&profile).unwrap().is_empty());
-    let Some(known) = tshark(&path, &profile) else { return };
+    let Some(known) = dissect(&path, &profile) else { return };
     known.unwrap();
     // The control: a name that tshark does not know makes it complain.
     std::fs::write(
@@ -235,6 +241,6 @@ fn tshark_knows_every_name_we_write() {
         "\"IPv4\",\"*\",\"*\",\"*\",\"AES\",\"\",\"NULL\",\"\"\n",
     )
     .unwrap();
-    let complaint = tshark(&path, &profile).unwrap().unwrap_err();
+    let complaint = dissect(&path, &profile).unwrap().unwrap_err().to_string();
     assert!(complaint.contains("invalid value: AES"), "{complaint}");
 }

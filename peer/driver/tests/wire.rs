@@ -7,14 +7,21 @@ use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
-use ikeproof_driver::capture::{Capture, CaptureFile, CaptureOptions, ClearWhat, WatchConfig};
+use ikeproof_driver::capture::{
+    Capture, CaptureFile, CaptureOptions, ClearWhat, Interface, WatchConfig,
+};
 use ikeproof_driver::netns::{
-    DfMode, HeaderMode, OpenError, OuterV4, Place, RawProtocol, RawSocket, UdpOptions, open_udp,
+    DfMode, HeaderMode, Namespace, OpenError, OuterV4, Place, RawProtocol, RawSocket, UdpOptions,
+    open_udp,
 };
 
 const LEFT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 1));
 const RIGHT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 2));
 const MARKER: &[u8] = b"ikeproof-inner-marker";
+
+fn named(name: &str) -> Interface {
+    Interface::Named(name.to_owned())
+}
 
 async fn within<T>(work: impl Future<Output = T>) -> T {
     tokio::time::timeout(Duration::from_secs(5), work).await.expect("within five seconds")
@@ -90,10 +97,10 @@ async fn errors_name_the_address_and_the_way_out() {
     let elsewhere = SocketAddr::from(([192, 0, 2, 77], 500));
     let error = open_udp(&left.place, elsewhere, UdpOptions::default()).unwrap_err();
     assert!(matches!(error, OpenError::AddressNotLocal { .. }), "{error}");
-    let nowhere = Place::Namespace("/proc/self/ns/none".into());
+    let nowhere = Place::Namespace(Namespace::at("/proc/self/ns/none"));
     let error = open_udp(&nowhere, address, UdpOptions::default()).unwrap_err();
     assert!(matches!(error, OpenError::Namespace { .. }), "{error}");
-    let error = Capture::start(CaptureOptions::new(left.place.clone(), "eth9")).unwrap_err();
+    let error = Capture::start(CaptureOptions::new(left.place.clone(), named("eth9"))).unwrap_err();
     assert_eq!(error.to_string(), "there is no interface eth9 there");
 }
 
@@ -106,7 +113,7 @@ async fn a_capture_shows_what_sockets_hide_and_other_programs_read_it() {
         file: Some(CaptureFile::create(&path).unwrap()),
         description: Some("the peer's side".to_owned()),
         watch: WatchConfig { markers: vec![MARKER.to_vec()], ..Default::default() },
-        ..CaptureOptions::new(right.place.clone(), "eth0")
+        ..CaptureOptions::new(right.place.clone(), Interface::Ethernet)
     })
     .unwrap();
 

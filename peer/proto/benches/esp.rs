@@ -5,8 +5,9 @@ mod common;
 
 use std::time::Duration;
 
-use common::{BATCH, CpuTime, INNER, Tunnel, cpu_now, providers, suite};
+use common::{BATCH, CpuTime, INNER, cpu_now, providers, suite, tunnel};
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
+use ikeproof_proto::sa::Loopback;
 
 const SUITES: [&str; 9] = [
     "aes128gcm16",
@@ -60,9 +61,9 @@ fn esp(criterion: &mut Criterion<CpuTime>) {
     group.warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_millis(1500));
     for provider in providers() {
         for name in SUITES {
-            let mut tunnel = Tunnel::new(&*provider, suite(name));
+            let mut tunnel = tunnel(&*provider, suite(name));
             let label = format!("{}/{name}", provider.name());
-            seal_and_open(&mut group, &label, &mut tunnel, Tunnel::seal, Tunnel::open);
+            seal_and_open(&mut group, &label, &mut tunnel, Loopback::seal, Loopback::open);
             assert!(tunnel.is_whole(), "{label}");
         }
     }

@@ -8,7 +8,8 @@ mod common;
 
 use std::time::Duration;
 
-use common::{BATCH, INNER, Tunnel, cpu_now, providers, suite};
+use common::{BATCH, INNER, cpu_now, providers, suite, tunnel};
+use ikeproof_proto::sa::Loopback;
 
 const ROUNDS: usize = 31;
 const SLOT: Duration = Duration::from_millis(8);
@@ -47,14 +48,14 @@ fn least_and_median(times: &mut [f64]) -> (f64, f64) {
 
 fn compare<B>(
     label: &str,
-    mut tunnel: Tunnel,
+    mut tunnel: Loopback,
     mut bare: B,
     seal: impl Fn(&mut B),
     open: impl Fn(&mut B),
 ) {
     let (mut ours, mut theirs) = (Times::default(), Times::default());
     for _ in 0..ROUNDS {
-        ours.slot(&mut tunnel, Tunnel::seal, Tunnel::open);
+        ours.slot(&mut tunnel, Loopback::seal, Loopback::open);
         theirs.slot(&mut bare, &seal, &open);
     }
     assert!(tunnel.is_whole(), "{label}: a packet was lost");
@@ -81,7 +82,7 @@ fn main() {
     println!("{INNER}-octet packets in batches of {BATCH}, CPU time of the thread");
     for provider in providers() {
         for bits in [128, 256] {
-            let tunnel = Tunnel::new(&*provider, suite(&format!("aes{bits}gcm16")));
+            let tunnel = tunnel(&*provider, suite(&format!("aes{bits}gcm16")));
             let label = format!("{} aes{bits}gcm16", provider.name());
             match (provider.name(), bits) {
                 #[cfg(feature = "aws-lc")]

@@ -68,6 +68,10 @@ pub struct Timers {
     pub retransmit_growth_percent: u32,
     /// How often a request is repeated before the peer is taken for dead.
     pub retransmit_tries: u32,
+    /// How often IKE_SA_INIT is still repeated once it was refused: nobody has authenticated the
+    /// refusal, and the true answer may still come (RFC 7296 §2.21.1). With 0 it ends at once, as it
+    /// may where nobody else can reach the wire.
+    pub refused_tries: u32,
     /// How long a half-open IKE SA is kept.
     pub half_open: Duration,
     /// How long a secret for cookies is used; the one before it is still accepted.
@@ -80,6 +84,7 @@ impl Default for Timers {
             retransmit: Duration::from_millis(1000),
             retransmit_growth_percent: 180,
             retransmit_tries: 6,
+            refused_tries: 3,
             half_open: Duration::from_secs(30),
             cookie_secret: Duration::from_secs(120),
         }

@@ -75,6 +75,12 @@ impl Entropy {
         out
     }
 
+    /// How many counters are kept.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn counters(&self) -> usize {
+        self.drawn.len()
+    }
+
     /// Forgets the counters of an instance that has ended, so that the table stays bounded.
     ///
     /// Instances are numbered once and never reused, so no draw can repeat.

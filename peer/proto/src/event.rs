@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::SecretBytes;
 use crate::crypto::suite::{ChildSuite, IkeSuite};
+use crate::fault::Change;
 use crate::io::{IkeHandle, Path};
 use crate::policy::Refusal;
 use crate::wire::v2::{Id, TrafficSelector};
@@ -111,6 +112,11 @@ pub enum Event {
         exchange: ExchangeType,
         /// The error.
         notify: NotifyType,
+        /// Anybody can have sent it, so the request stays open for some more tries; if no better
+        /// answer comes, [`Event::IkeClosed`] follows with [`CloseReason::Refused`]
+        /// (RFC 7296 §2.21.1).
+        #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+        tentative: bool,
     },
     /// The peer says that this is its only IKE SA with us (RFC 7296 §2.4).
     InitialContact {
@@ -148,6 +154,17 @@ pub enum Event {
     ProbeAnswered {
         /// The IKE SA.
         ike: IkeHandle,
+    },
+    /// A message was built with a deviation that the endpoint was told to make.
+    FaultApplied {
+        /// The exchange.
+        exchange: ExchangeType,
+        /// Whether it is a response.
+        response: bool,
+        /// The Message ID that it has by right.
+        message_id: u32,
+        /// The deviation.
+        change: Change,
     },
     /// A NAT keepalive came in.
     KeepaliveReceived {
@@ -318,7 +335,7 @@ pub enum CloseReason {
     HalfOpenTimeout,
     /// Authentication failed, on either side.
     AuthenticationFailed,
-    /// The peer refused.
+    /// The peer refused, and gave no better answer.
     Refused,
     /// A message broke the protocol beyond repair.
     ProtocolError,

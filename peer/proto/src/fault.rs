@@ -5,6 +5,9 @@
 //! [`apply_lengths`], [`apply_header`] and [`apply_wire`]; without a matching [`Fault`] these change nothing. With
 //! payload types, positions and octets to choose from, a fault can say almost anything that an IKE
 //! message can get wrong, and each mutant of the requirement catalogue is one of them.
+//!
+//! A fault may be limited to the first copies of a message: what is kept for repetition is then honest,
+//! and repetition repairs the exchange if the other side rightly ignores the faulty copy.
 
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +24,10 @@ pub struct Fault {
     /// Which of the matching messages, from 0; `None` stands for all of them.
     #[serde(default)]
     pub nth: Option<u32>,
+    /// How many copies of a message are changed, from the first; those that are sent later are honest.
+    /// `None` stands for all of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<u32>,
     /// What is changed.
     pub change: Change,
 }
@@ -174,18 +181,47 @@ impl Faults {
         Self { all: faults.iter().map(|fault| (fault.clone(), 0)).collect() }
     }
 
+    /// One more, which counts messages from now on.
+    pub fn add(&mut self, fault: Fault) {
+        self.all.push((fault, 0));
+    }
+
     /// The changes for the next message of a kind. Call once for each message that is built.
-    pub fn next(&mut self, exchange: ExchangeType, response: bool) -> Vec<Change> {
-        let mut changes = Vec::new();
+    pub fn next(&mut self, exchange: ExchangeType, response: bool) -> Changes {
+        let mut changes = Changes::default();
         for (fault, met) in &mut self.all {
             if fault.exchange == exchange && fault.response == response {
                 if fault.nth.is_none_or(|nth| nth == *met) {
-                    changes.push(fault.change.clone());
+                    changes.0.push((fault.change.clone(), fault.copies));
                 }
                 *met = met.saturating_add(1);
             }
         }
         changes
+    }
+}
+
+/// The changes of one message, in the order in which they are applied, with how many copies each is in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes(Vec<(Change, Option<u32>)>);
+
+impl Changes {
+    /// All of them.
+    pub fn all(&self) -> impl Iterator<Item = &Change> {
+        self.0.iter().map(|(change, _)| change)
+    }
+
+    /// Those of every copy: what is in the message that is kept for repetition.
+    pub fn lasting(&self) -> Vec<Change> {
+        let lasting = self.0.iter().filter(|(_, copies)| copies.is_none());
+        lasting.map(|(change, _)| change.clone()).collect()
+    }
+
+    /// Those of the first copies, and how many copies that is; `None` if all copies are the same. Where
+    /// faults differ in the number, the largest holds for all of them.
+    pub fn first_copies(&self) -> Option<(Vec<Change>, u32)> {
+        let copies = self.0.iter().filter_map(|(_, copies)| *copies).max()?;
+        (copies > 0).then(|| (self.all().cloned().collect(), copies))
     }
 }
 

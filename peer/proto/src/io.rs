@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::Connection;
 use crate::event::{Event, KeyLogEntry};
+use crate::fault::Fault;
 use crate::sa;
 use crate::time::Time;
 
@@ -120,6 +121,8 @@ pub enum Command {
         /// The IKE SA.
         ike: IkeHandle,
     },
+    /// Deviate from the protocol from now on, as a [`Fault`] says. It counts messages from here.
+    Deviate(Box<Fault>),
     /// Delete every SA and take no new ones.
     Shutdown,
 }

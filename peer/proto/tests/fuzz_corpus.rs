@@ -1,29 +1,74 @@
 //! Replays the corpora of the fuzz targets, so that what fuzzing found stays found on stable.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-#[path = "support/message.rs"]
-mod message;
+use ikeproof_proto::testing::fuzz;
+
+#[path = "support/seeds.rs"]
+mod seeds;
+
+fn corpus(target: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus").join(target)
+}
+
+/// Every input of a corpus, in order of their names.
+fn inputs(target: &str) -> Vec<(String, Vec<u8>)> {
+    let listed = fs::read_dir(corpus(target)).expect("the corpus is in the tree");
+    let mut inputs: Vec<_> = listed
+        .map(|entry| {
+            let path = entry.expect("the corpus can be listed").path();
+            (path.display().to_string(), fs::read(&path).expect("the corpus can be read"))
+        })
+        .collect();
+    inputs.sort();
+    inputs
+}
 
 #[test]
 fn the_corpus_of_messages_holds_all_invariants() {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz/corpus/message");
-    let mut count = 0;
-    for entry in fs::read_dir(corpus).expect("the corpus is in the tree") {
-        let path = entry.expect("the corpus can be listed").path();
-        let datagram = fs::read(&path).expect("the corpus can be read");
+    let messages = inputs("message");
+    for (_, datagram) in &messages {
         // Every cut, too: a corpus of whole messages would not show a missing check of a bound.
         for length in 0..=datagram.len() {
-            message::check(&datagram[..length]);
+            fuzz::message(&datagram[..length]);
         }
         // And every cut whose header says so, which gets further.
         for length in 28..=datagram.len() {
             let mut cut = datagram[..length].to_vec();
             cut[24..28].copy_from_slice(&u32::try_from(length).expect("small").to_be_bytes());
-            message::check(&cut);
+            fuzz::message(&cut);
         }
-        count += 1;
     }
-    assert!(count >= 10, "only {count} messages in the corpus");
+    assert!(messages.len() >= 10, "only {} messages in the corpus", messages.len());
+}
+
+#[test]
+fn the_corpus_of_sessions_holds_all_invariants() {
+    for (name, input) in inputs("responder_exchange") {
+        println!("{name}");
+        fuzz::responder_exchange(&input);
+    }
+}
+
+#[test]
+fn the_corpus_of_esp_holds_all_invariants() {
+    for (name, input) in inputs("esp") {
+        println!("{name}");
+        // And cuts of it: after the end of a script every decision is zero.
+        for length in (0..=input.len()).rev().step_by(9) {
+            fuzz::esp(&input[..length]);
+        }
+    }
+}
+
+#[test]
+fn the_seeds_in_the_tree_are_those_that_are_made() {
+    for (target, seeds) in seeds::all() {
+        assert!(seeds.len() >= 10, "{target}");
+        for seed in seeds {
+            let there = fs::read(corpus(target).join(&seed.name)).unwrap_or_default();
+            assert!(there == seed.input, "{target}/{}: run the example fuzz_seeds", seed.name);
+        }
+    }
 }

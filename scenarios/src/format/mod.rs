@@ -10,4 +10,4 @@ mod read;
 
 pub use nearest::nearest;
 pub use problem::{FileErrors, Problem};
-pub(crate) use read::{Document, Tree, read, remove, replace_placeholders};
+pub(crate) use read::{Document, Tree, problem_of, read, remove, replace_placeholders};

@@ -97,7 +97,7 @@ pub(crate) fn read<T: DeserializeOwned>(tree: &Tree<'_>, problems: &mut Vec<Prob
                     taken_out.push(take_out(&mut tree, &span)?);
                     continue;
                 }
-                problems.push(problem(error.message(), &span));
+                problems.push(problem_of(error.message(), &span));
                 taken_out.push(take_out(&mut tree, &span)?);
             }
         }
@@ -125,7 +125,7 @@ fn take_out(tree: &mut Tree<'_>, span: &Range<usize>) -> Option<String> {
 }
 
 /// Turns serde's words into ours: what is wrong, the valid words, the nearest of them.
-fn problem(message: &str, span: &Range<usize>) -> Problem {
+pub(crate) fn problem_of(message: &str, span: &Range<usize>) -> Problem {
     let words: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
     let lists = message.contains("expected one of") || message.contains("expected `");
     match words.as_slice() {

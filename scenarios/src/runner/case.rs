@@ -16,6 +16,7 @@ use ikeproof_vendors::peer::{About, Initiated, Peer, PeerConfig, Tuned};
 use tokio::sync::Mutex;
 
 use super::failure::Trouble;
+use super::faults;
 use super::seen;
 use super::setup::{self, CHILD, CONNECTION, Inner, Place};
 use super::stage::{Stage, Tested, Watching};
@@ -142,7 +143,14 @@ pub(super) struct Task<'a> {
 pub(super) async fn play(stage: &mut Stage, task: &Task<'_>) -> Finished {
     match prepare(stage, task).await {
         Ok(prepared) => run(stage, task, prepared).await,
-        Err(trouble) => Finished::early(trouble),
+        Err(trouble) => {
+            // Who could not do something, and in which version, is told all the same.
+            let first = task.case.peers.first();
+            let peer =
+                first.and_then(|spec| stage.started(task.tested, setup::behind_router(spec), 0));
+            let about = peer.map(|peer| peer.about().clone());
+            Finished { about, ..Finished::early(trouble) }
+        }
     }
 }
 
@@ -221,10 +229,12 @@ async fn run(stage: &Stage, task: &Task<'_>, prepared: Prepared) -> Finished {
             return finished;
         }
     };
-    let node = match edge_node(stage, task, edge, &prepared.places) {
+    let node = match edge_node(stage, task, edge, &prepared.places).await {
         Ok(node) => node,
         Err(trouble) => {
             finished.result = Err(trouble);
+            drop(parties);
+            tidy(stage, task, &mut finished).await;
             return finished;
         }
     };
@@ -291,7 +301,7 @@ async fn begin<'a>(
         let watch = watch_config(edge, spec)?;
         // In memory all wires are one.
         let watching = if at == 0 || peer.wire().is_some() {
-            Some(stage.watch(peer, watch, &task.folder.join(name))?)
+            Some(stage.watch(peer, watch, &task.folder.join(name)).await?)
         } else {
             None
         };
@@ -314,7 +324,7 @@ fn watch_config(edge: &Edge, peer: &PeerSpec) -> Result<WatchConfig, Trouble> {
     Ok(WatchConfig { inner, ..WatchConfig::default() })
 }
 
-fn edge_node(
+async fn edge_node(
     stage: &Stage,
     task: &Task<'_>,
     edge: &Edge,
@@ -346,7 +356,7 @@ fn edge_node(
         inner: InnerConfig::new(vec![cidr]),
         record: RECORD,
     };
-    Ok(Node::start(config, stage.edge_wire()?))
+    Ok(Node::start(config, stage.edge_wire().await?))
 }
 
 /// Says goodbye, stops the edge and the captures, and takes down what was seen.
@@ -368,6 +378,11 @@ async fn end(run: CaseRun<'_>, task: &Task<'_>, finished: &mut Finished) {
         }
     }
     let (transcript, log) = node.stop().await;
+    if finished.result.is_ok()
+        && let Some(fault) = faults::unmet(task.case, &log)
+    {
+        finished.result = Err(Trouble::Setup(format!("the fault {fault} met no message")));
+    }
     finished.transcript = transcript;
     finished.log = log;
 }

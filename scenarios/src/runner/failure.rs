@@ -49,3 +49,35 @@ impl From<Error> for Trouble {
         }
     }
 }
+
+/// The checks of one step that failed.
+#[derive(Default)]
+pub(super) struct Failed {
+    checks: Vec<CheckName>,
+    whys: Vec<String>,
+}
+
+impl Failed {
+    /// Takes note of a check; anything else that went wrong is passed on.
+    pub(super) fn note(&mut self, result: Result<(), Trouble>) -> Result<(), Trouble> {
+        match result {
+            Err(Trouble::Check { checks, why, .. }) => {
+                for check in checks {
+                    if !self.checks.contains(&check) {
+                        self.checks.push(check);
+                    }
+                }
+                self.whys.push(why);
+                Ok(())
+            }
+            other => other,
+        }
+    }
+
+    pub(super) fn result(self) -> Result<(), Trouble> {
+        if self.checks.is_empty() {
+            return Ok(());
+        }
+        Err(Trouble::Check { checks: self.checks, why: self.whys.join("; "), line: 0 })
+    }
+}

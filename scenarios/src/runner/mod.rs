@@ -4,12 +4,15 @@
 //! its steps and is judged by its checks; the plan says which cases are run against whom, and the run
 //! does so and keeps the report.
 
+mod agreed;
 mod case;
 mod checks;
 mod failure;
-mod keys;
+mod faults;
 mod ladder;
+mod on_wire;
 mod plan;
+mod refused;
 mod run;
 mod seen;
 mod setup;

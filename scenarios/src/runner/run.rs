@@ -12,7 +12,7 @@ use ikeproof_reports::model::{Report, Run as RunFacts, SkippedPeer};
 use ikeproof_reports::timeline::CaseTimeline;
 use ikeproof_reports::verdict::Verdict;
 use ikeproof_reports::{exit_status, write_run};
-use ikeproof_vendors::run::{Run, sweep};
+use ikeproof_vendors::run::{Run, keep, sweep};
 use ikeproof_vendors::{Docker, docker, images};
 use tokio::sync::watch;
 
@@ -20,6 +20,7 @@ use super::case::{self, Task};
 use super::plan::{PeerChoice, Planned};
 use super::stage::{Image, Stage, Tested};
 use super::verdict::{self, Judged};
+use crate::expected::ExpectedFailures;
 
 /// What a run is made of, besides its cases.
 #[derive(Clone, Debug)]
@@ -38,10 +39,14 @@ pub struct RunOptions {
     pub repeat: u32,
     /// Whether the first failure ends the run.
     pub fail_fast: bool,
+    /// Whether containers and networks stay when the run has ended.
+    pub keep: bool,
     /// The peers that must not be missing.
     pub required: Vec<PeerChoice>,
     /// The command line for one case again, up to the scenario's id.
     pub rerun: String,
+    /// What is known to fail.
+    pub expected: ExpectedFailures,
 }
 
 /// Is told how a run goes on. Every call comes from some task of the run.
@@ -127,6 +132,9 @@ pub async fn run(
     }
     futures_util::future::join_all(workers).await;
 
+    if options.keep && !*shared.stop.borrow() {
+        tell_kept(containers.as_ref(), observer).await;
+    }
     let stopped = *shared.stop.borrow() || *shared.failed.borrow();
     let mut results = shared.results.into_inner().unwrap_or_else(PoisonError::into_inner);
     results.sort_by_key(|judged| judged.number);
@@ -135,12 +143,34 @@ pub async fn run(
     facts.skipped_peers = skipped;
     let timelines: Vec<CaseTimeline> =
         results.iter().map(|judged| judged.timeline.clone()).collect();
-    let cases = results.into_iter().map(|judged| judged.case).collect();
+    let cases: Vec<_> = results.into_iter().map(|judged| judged.case).collect();
+    let peers: Vec<_> = wanted.iter().map(|peer| peer.name()).collect();
+    let today = day(options.facts.started);
+    facts.gate_findings.extend(options.expected.findings(&peers, &cases, today));
     let mut report = Report::new(facts, cases);
     report.run.exit_status = exit_status(&report);
     let written =
         write_run(&options.folder, &report, &timelines).map_err(|error| error.to_string())?;
     Ok(RunOutcome { report, warnings: written.warnings })
+}
+
+/// Says what was kept, how to enter it and how to remove it.
+async fn tell_kept(containers: Option<&Containers>, observer: &dyn Observer) {
+    let Some(Containers { docker, run }) = containers else {
+        return observer.note("--keep: no containers took part");
+    };
+    match keep(docker, run).await {
+        Ok(kept) => {
+            observer.note("kept, each to be entered with `docker exec -it NAME sh`:");
+            for (name, image) in &kept.containers {
+                observer.note(&format!("  {name}  {image}"));
+            }
+            observer.note(&format!("to remove all of it: {}", kept.removal));
+        }
+        Err(error) => observer.note(&format!(
+            "--keep: the run could not be marked, and the next one will remove it: {error}"
+        )),
+    }
 }
 
 /// Docker, its images, and the run's mark on what it makes.
@@ -218,7 +248,9 @@ impl Shared<'_> {
         while let Some(one) = self.next(&queue) {
             self.one(&mut stage, &one).await;
         }
-        if let Err(trouble) = stage.close().await {
+        if self.options.keep && !*self.stop.borrow() {
+            stage.keep();
+        } else if let Err(trouble) = stage.close().await {
             self.observer.note(&format!("something was left behind: {trouble:?}"));
         }
     }
@@ -294,13 +326,21 @@ impl Shared<'_> {
         if verdict::is_infrastructure(&finished) {
             verdict::discard(stage, one).await;
         }
-        verdict::judge(one, self.options, finished, &folder)
+        let mut judged = verdict::judge(one, self.options, finished, &folder);
+        let today = day(self.options.facts.started);
+        self.options.expected.apply(&mut judged.case, today);
+        judged
     }
 
     fn keep(&self, judged: Judged) {
         self.observer.finished(&judged.case);
         self.results.lock().unwrap_or_else(PoisonError::into_inner).push(judged);
     }
+}
+
+/// The day on which a run began, in UTC: what was good then is good for all of the run.
+fn day(began: jiff::Timestamp) -> jiff::civil::Date {
+    began.to_zoned_datetime(jiff::tz::TimeZone::UTC).date()
 }
 
 /// No case may hold up a lane for longer.

@@ -23,30 +23,56 @@ pub struct Tunnel {
 
 /// The IKE SAs that are up, with a peer of this identity, or with any.
 pub fn tunnels(log: &Log, peer: Option<&Id>) -> Vec<Tunnel> {
-    let mut tunnels: BTreeMap<IkeHandle, Tunnel> = BTreeMap::new();
-    for (_, event) in &log.events {
+    let mut tunnels = Tunnels::of(peer.cloned());
+    tunnels.read(log).cloned().collect()
+}
+
+/// The IKE SAs that are up, kept current while a log grows: only what is new is read.
+#[derive(Clone, Debug, Default)]
+pub struct Tunnels {
+    peer: Option<Id>,
+    read: usize,
+    up: BTreeMap<IkeHandle, Tunnel>,
+}
+
+impl Tunnels {
+    /// Those with a peer of this identity, or with any.
+    pub fn of(peer: Option<Id>) -> Self {
+        Self { peer, ..Self::default() }
+    }
+
+    /// Those that are up now. It must be the same log each time.
+    pub fn read(&mut self, log: &Log) -> impl ExactSizeIterator<Item = &Tunnel> {
+        let new = log.events.get(self.read..).unwrap_or_default();
+        self.read = log.events.len();
+        new.iter().for_each(|(_, event)| self.take(event));
+        self.up.values()
+    }
+
+    fn take(&mut self, event: &Event) {
         match event {
-            Event::IkeEstablished(ike) if peer.is_none_or(|peer| *peer == ike.remote_id) => {
+            Event::IkeEstablished(ike)
+                if self.peer.as_ref().is_none_or(|peer| *peer == ike.remote_id) =>
+            {
                 let tunnel = Tunnel { ike: (**ike).clone(), children: Vec::new() };
-                tunnels.insert(ike.ike, tunnel);
+                self.up.insert(ike.ike, tunnel);
             }
             Event::ChildEstablished(child) => {
-                if let Some(tunnel) = tunnels.get_mut(&child.ike) {
+                if let Some(tunnel) = self.up.get_mut(&child.ike) {
                     tunnel.children.push((**child).clone());
                 }
             }
             Event::ChildClosed { ike, spi_in, .. } => {
-                if let Some(tunnel) = tunnels.get_mut(ike) {
+                if let Some(tunnel) = self.up.get_mut(ike) {
                     tunnel.children.retain(|child| child.spi_in != *spi_in);
                 }
             }
             Event::IkeClosed { ike, .. } => {
-                tunnels.remove(ike);
+                self.up.remove(ike);
             }
             _ => {}
         }
     }
-    tunnels.into_values().collect()
 }
 
 /// How many IKE SAs the edge holds, half-open ones included.
@@ -203,6 +229,7 @@ pub fn count(log: &Log, name: EventName) -> usize {
         EventName::ChildDeleted => events(|event| {
             matches!(event, Event::ChildClosed { reason: CloseReason::DeletedByPeer, .. })
         }),
+        EventName::FaultApplied => events(|event| matches!(event, Event::FaultApplied { .. })),
         EventName::Dropped => events(|event| matches!(event, Event::PacketDropped { .. })),
         EventName::MssClamped => log
             .observations

@@ -16,6 +16,8 @@ use ikeproof_proto::wire::v2::TrafficSelector;
 use ikeproof_vendors::peer as vendor;
 
 use super::failure::Trouble;
+use super::faults;
+use crate::profile::LoadError;
 use crate::scenario::{Affects, Case, Edge, IdSpec, Limit, Nat, Peer, PeerDpd, Port, Version};
 
 /// Where the edge and one of its peers are.
@@ -100,7 +102,14 @@ pub fn edge_identity(edge: &Edge, place: Place) -> Identity {
 
 /// The profile of an edge, with its readings and all that the case says otherwise.
 pub fn edge_profile(edge: &Edge) -> Result<Profile, Trouble> {
-    edge.policy().map_err(|error| Trouble::Setup(error.to_string()))
+    edge.policy().map_err(|error| match error {
+        // Whoever chose another profile has not chosen what the scenario is about.
+        LoadError::Reading(_) | LoadError::NoSuchBundle { .. } => {
+            let name = edge.profile();
+            Trouble::Unsupported(format!("the scenario is not about the profile {name}: {error}"))
+        }
+        error => Trouble::Setup(error.to_string()),
+    })
 }
 
 /// The router of an edge.
@@ -163,7 +172,7 @@ pub fn endpoint(
         credentials,
         limits: Limits::default(),
         timers: Timers::default(),
-        faults: Vec::new(),
+        faults: faults::configured(edge)?,
         log_keys: true,
     })
 }
@@ -184,6 +193,13 @@ pub fn edge_connection(
     let selectors = |said: &[Selector], inner: Inner| {
         if said.is_empty() { vec![inner.selector()] } else { said.iter().map(|s| s.0).collect() }
     };
+    // What the edge protects is what it asks for; where nothing is said, it asks for what the peer has.
+    fn asked<'a>(own: Option<&'a [Selector]>, mirrored: &'a [Selector]) -> &'a [Selector] {
+        own.filter(|own| !own.is_empty()).unwrap_or(mirrored)
+    }
+    let own = edge.ts.as_ref();
+    let ts_local = asked(own.map(|ts| &ts.local[..]), &peer.ts.remote);
+    let ts_remote = asked(own.map(|ts| &ts.remote[..]), &peer.ts.local);
     Ok(Connection {
         name: peer.name.get_ref().clone(),
         local: (place.edge, 500).into(),
@@ -196,8 +212,8 @@ pub fn edge_connection(
         psk: SecretBytes::new(key(seed, label)),
         ike: numbered(ike, |offer: &IkeOffer, n| offer.proposal(n, &[])),
         child: numbered(esp, |offer: &ChildOffer, n| offer.proposal(n, &[0; 4], true)),
-        ts_local: selectors(&peer.ts.remote, inner_edge),
-        ts_remote: selectors(&peer.ts.local, inner_peer),
+        ts_local: selectors(ts_local, inner_edge),
+        ts_remote: selectors(ts_remote, inner_peer),
         force_encapsulation: false,
     })
 }

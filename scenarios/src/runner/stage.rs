@@ -9,11 +9,12 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use ikeproof_driver::capture::{
-    Capture, CaptureFile, CaptureOptions, Frame, FrameDirection, InterfaceId, InterfaceInfo,
-    LinkType, SynthesisOptions, WatchConfig, WireReport, WireWatch, synthesise, synthesise_clear,
+    Capture, CaptureFile, CaptureOptions, Frame, FrameDirection, Interface, InterfaceId,
+    InterfaceInfo, LinkType, SynthesisOptions, WatchConfig, WireReport, WireWatch, synthesise,
+    synthesise_clear,
 };
 use ikeproof_driver::hub::Hub;
-use ikeproof_driver::netns::Place as Namespace;
+use ikeproof_driver::netns::Wanted;
 use ikeproof_driver::sockets::{RawEsp, SocketConfig, Sockets};
 use ikeproof_driver::wire::Wire;
 use ikeproof_proto::middlebox::{Datagram, Direction};
@@ -186,17 +187,14 @@ impl Stage {
     }
 
     /// The edge's wire.
-    pub fn edge_wire(&self) -> Result<Wire, Trouble> {
+    pub async fn edge_wire(&self) -> Result<Wire, Trouble> {
         match &self.ground {
             Ground::Memory(hub) => Ok(Wire::Hub(hub.join(EDGE.into(), false))),
             Ground::Lane(lane) => {
-                let config = SocketConfig {
-                    place: Namespace::of_process(lane.edge_pid()),
-                    address: lane.edge_address().into(),
-                    port: 500,
-                    nat_port: 4500,
-                    raw: RawEsp::Required,
-                };
+                let (address, port, nat_port) = (lane.edge_address().into(), 500, 4500);
+                let wanted = SocketConfig::wanted(address, port, nat_port);
+                let place = lane.edge().place(&wanted).await?;
+                let config = SocketConfig { place, address, port, nat_port, raw: RawEsp::Required };
                 Sockets::open(&config)
                     .map(Wire::Sockets)
                     .map_err(|error| Trouble::Infrastructure(error.to_string()))
@@ -218,7 +216,7 @@ impl Stage {
     }
 
     /// Captures the wire of a peer into a file.
-    pub fn watch(
+    pub async fn watch(
         &self,
         peer: &dyn Peer,
         watch: WatchConfig,
@@ -232,10 +230,9 @@ impl Stage {
                 Watching::hub(hub, watch, file).map_err(|e| trouble(e.to_string()))
             }
             Ground::Lane(_) => {
-                let pid = peer.wire().ok_or_else(|| trouble("the peer has no wire".to_owned()))?;
-                let interface = outer_interface(pid)
-                    .ok_or_else(|| trouble("the peer's container has no network".to_owned()))?;
-                let mut options = CaptureOptions::new(Namespace::of_process(pid), interface);
+                let wire = peer.wire().ok_or_else(|| trouble("the peer has no wire".to_owned()))?;
+                let place = wire.place(&[Wanted::Packet]).await?;
+                let mut options = CaptureOptions::new(place, Interface::Ethernet);
                 options.file = Some(file);
                 options.watch = watch;
                 options.max_bytes = CAPTURE_LIMIT;
@@ -244,6 +241,15 @@ impl Stage {
                 Ok(Watching::Wire(capture))
             }
         }
+    }
+
+    /// Leaves everything that the stage is made of standing, for people to look at.
+    pub fn keep(self) {
+        // What is forgotten is not dropped, and only dropping removes containers and networks.
+        for (_, peer) in self.peers {
+            std::mem::forget(peer);
+        }
+        std::mem::forget(self.ground);
     }
 
     /// Removes everything that the stage is made of.
@@ -259,13 +265,6 @@ impl Stage {
         }
         result
     }
-}
-
-/// The interface that the engine gave to a container: `eth` and a number, which is not always 0.
-fn outer_interface(pid: u32) -> Option<String> {
-    let devices = std::fs::read_to_string(format!("/proc/{pid}/net/dev")).ok()?;
-    let names = devices.lines().filter_map(|line| line.split_once(':'));
-    names.map(|(name, _)| name.trim()).find(|name| name.starts_with("eth")).map(str::to_owned)
 }
 
 /// Peers of several images may sit in one lane: each has seats of its own.

@@ -5,15 +5,14 @@ use std::time::Duration;
 use ikeproof_proto::event::Event;
 use ikeproof_proto::io::{Command, IkeHandle};
 use ikeproof_proto::middlebox::{Action as Fate, Class, Direction as Way, Release, Rule};
-use ikeproof_proto::wire::ExchangeType;
 use ikeproof_vendors::peer::Target;
 
 use super::case::{CaseRun, Party};
 use super::failure::Trouble;
+use super::faults;
 use super::setup::{self, CHILD, CONNECTION};
 use crate::scenario::{
-    Action, Actor, Delete, Direction, Exchange, Initiate, MessageMatch, Scope, Side, Step, What,
-    Which,
+    Action, Actor, Delete, Direction, Initiate, MessageMatch, Scope, Side, Step, What, Which,
 };
 
 /// How long an initiation may take before the peer is left alone with it.
@@ -53,10 +52,9 @@ impl CaseRun<'_> {
                 Ok(())
             }
             Action::Fault(fault) => {
-                let name = fault.name.get_ref();
-                Err(Trouble::Setup(format!(
-                    "the fault {name:?} cannot be switched on in a step yet"
-                )))
+                let fault = Box::new(faults::armed(fault)?);
+                self.node.command(Command::Deviate(fault));
+                Ok(())
             }
             Action::Parallel(branches) => {
                 let branches = branches.iter().map(|steps| self.play(steps));
@@ -200,16 +198,10 @@ impl CaseRun<'_> {
             Side::Edge => Way::ToPeer,
             Side::Peer => Way::ToEdge,
         };
-        let exchange = match message.exchange {
-            Exchange::IkeSaInit => ExchangeType::IKE_SA_INIT,
-            Exchange::IkeAuth => ExchangeType::IKE_AUTH,
-            Exchange::CreateChildSa => ExchangeType::CREATE_CHILD_SA,
-            Exchange::Informational => ExchangeType::INFORMATIONAL,
-        };
         let rule = Rule {
             direction: Some(direction),
             class: Some(Class::Ike),
-            exchange: Some(exchange.0),
+            exchange: Some(message.exchange.number().0),
             response: message.direction.map(|direction| direction == Direction::Response),
             count: Some(message.count),
             ..Rule::new(action)

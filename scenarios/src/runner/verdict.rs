@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use ikeproof_driver::wireshark::KeyTables;
 use ikeproof_reports::model::{
     Attempt, Case as Row, Control as Twin, Peer as PeerFacts, Violation,
 };
@@ -13,7 +14,7 @@ use super::failure::Trouble;
 use super::plan::{PeerChoice, Planned};
 use super::run::RunOptions;
 use super::stage::Stage;
-use super::{keys, ladder, setup};
+use super::{faults, ladder, setup};
 use crate::scenario::{CheckName, Control, Side};
 
 /// Lines of a peer's log that stand in the report.
@@ -104,9 +105,8 @@ pub(super) fn judge(
     row.violations = ladder::violations(&findings);
     let items = ladder::ladder(&finished.log, &decoded, &findings, &finished.advances);
     // A reading or a fault makes the edge deviate on purpose: that is told, and not held against it.
-    let on_purpose =
-        one.case.edges.iter().any(|edge| !edge.readings.is_empty() || !edge.faults.is_empty());
-    let ours = if on_purpose { &[][..] } else { &row.violations[..] };
+    row.faults = faults::applied(&finished.log);
+    let ours = if faults::on_purpose(one.case) { &[][..] } else { &row.violations[..] };
     let (verdict, reason, twin) = decide(&finished, one.case.control.as_ref(), ours);
     row.verdict = verdict;
     row.reason = reason;
@@ -185,8 +185,7 @@ fn files(row: &mut Row, finished: &Finished, folder: &Path) -> std::io::Result<(
     }
     if !finished.log.keys.is_empty() {
         let tables = folder.join("wireshark");
-        std::fs::create_dir_all(&tables)?;
-        keys::tables(&finished.log.keys).write(&tables)?;
+        KeyTables::of(&finished.log.keys).write(&tables)?;
         row.artifacts.keys = relative("wireshark");
     }
     if let Some(transcript) = &finished.transcript {

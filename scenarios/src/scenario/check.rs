@@ -106,14 +106,18 @@ fn edge(edge: &Edge, peers: &[Peer], out: &mut Vec<Problem>) {
     for bound in edge.credentials.iter().filter_map(|credential| credential.bound.as_ref()) {
         peer_exists(bound, peers, out);
     }
+    out.extend(edge.faults.iter().filter_map(|fault| fault.lasting().err()));
     // Profiles by path belong to whoever runs the scenario, and are checked when it is run.
-    let name = edge.profile.get_ref();
+    let name = edge.profile();
     if name.contains(['.', '/']) {
         return;
     }
     let file = match ProfileFile::load(name) {
         Ok(file) => file,
-        Err(error) => return out.push(Problem::new(error.to_string(), edge.profile.span())),
+        Err(error) => {
+            let span = edge.profile.as_ref().map_or(0..0, Spanned::span);
+            return out.push(Problem::new(error.to_string(), span));
+        }
     };
     if let Some(bundle) = edge.bundle.as_ref().filter(|it| !file.bundles.contains_key(it.get_ref()))
     {
@@ -160,7 +164,11 @@ fn step(step: &Step, peers: &[Peer], known: &Known, out: &mut Vec<Problem>) {
             steps.iter().for_each(|inner| self::step(inner, peers, known, out));
             None
         }
-        Action::Never(_) | Action::Advance(_) | Action::Fault(_) => None,
+        Action::Fault(fault) => {
+            out.extend(fault.next().err());
+            None
+        }
+        Action::Never(_) | Action::Advance(_) => None,
     };
     if let Some(name) = named {
         peer_exists(name, peers, out);

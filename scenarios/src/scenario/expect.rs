@@ -10,6 +10,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::setup::Port;
+use super::step::{Direction, Exchange};
 use super::words::{Actor, IdSpec, Notify, Octets, Span, one_or_many};
 
 /// `expect = { … }`: all of it must be so, within a time.
@@ -26,6 +27,8 @@ pub struct Expect {
     pub refused: Option<Spanned<Refused>>,
     /// The edge has seen or done something.
     pub event: Option<EventPattern>,
+    /// A message was seen.
+    pub message: Option<MessagePattern>,
     /// The auditor has found this.
     pub finding: Option<Spanned<String>>,
     /// SPIs, algorithms, selectors and sequence numbers of both sides agree.
@@ -102,6 +105,24 @@ pub struct EventPattern {
     pub at_least: Option<u32>,
 }
 
+/// A message of IKE that the edge has seen or sent, copies not counted.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MessagePattern {
+    /// Who sent it.
+    pub from: Actor,
+    /// Its exchange.
+    pub exchange: Exchange,
+    /// Request or response; either, if not said.
+    pub direction: Option<Direction>,
+    /// A notification in it.
+    pub notify: Option<Notify>,
+    /// Exactly how many there are, since the case began.
+    pub count: Option<u32>,
+    /// How many at least; one, if nothing is said.
+    pub at_least: Option<u32>,
+}
+
 /// What an edge can see or do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -132,6 +153,8 @@ pub enum EventName {
     ChildDeleted,
     /// It dropped a datagram.
     Dropped,
+    /// It built a message with a fault in it.
+    FaultApplied,
     /// A segment's MSS was lowered.
     MssClamped,
     /// A packet was too big and the sender was told.
@@ -249,6 +272,7 @@ pub enum CheckName {
     Established,
     Refused,
     Event,
+    Message,
     Finding,
     SasMatch,
     Leftover,
@@ -283,6 +307,7 @@ impl Expect {
             (self.established.is_some(), CheckName::Established),
             (self.refused.is_some(), CheckName::Refused),
             (self.event.is_some(), CheckName::Event),
+            (self.message.is_some(), CheckName::Message),
             (self.finding.is_some(), CheckName::Finding),
             (self.sas_match.is_some(), CheckName::SasMatch),
             (self.leftover.is_some(), CheckName::Leftover),
@@ -324,6 +349,38 @@ impl Traffic {
     }
 }
 
+impl MessagePattern {
+    /// Whether a message is meant, by the auditor's line about it: `INFORMATIONAL response 2 { … }`.
+    pub fn fits(&self, summary: &str) -> bool {
+        let mut words = summary.split(' ');
+        let exchange = self.exchange.number().name();
+        let half = self.direction.map(|direction| match direction {
+            Direction::Request => "request",
+            Direction::Response => "response",
+        });
+        let notify =
+            self.notify.and_then(|notify| notify.0.name()).map(|name| format!("N({name})"));
+        words.next() == exchange
+            && words.next().is_some_and(|word| half.is_none_or(|half| half == word))
+            && notify.is_none_or(|notify| summary.contains(&notify))
+    }
+}
+
+impl fmt::Display for MessagePattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.exchange.number().name().unwrap_or_default())?;
+        match self.direction {
+            Some(Direction::Request) => f.write_str(" request")?,
+            Some(Direction::Response) => f.write_str(" response")?,
+            None => {}
+        }
+        match self.notify.and_then(|notify| notify.0.name()) {
+            Some(notify) => write!(f, " with {notify}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Refused {
     /// Whether it says exactly one way.
     pub fn is_one_way(&self) -> bool {
@@ -353,6 +410,7 @@ impl fmt::Display for CheckName {
             Self::Established => "established",
             Self::Refused => "refused",
             Self::Event => "event",
+            Self::Message => "message",
             Self::Finding => "finding",
             Self::SasMatch => "sas_match",
             Self::Leftover => "leftover",

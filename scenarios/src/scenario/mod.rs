@@ -8,6 +8,7 @@
 
 mod check;
 mod expect;
+mod fault;
 mod load;
 mod matrix;
 mod resolve;
@@ -18,13 +19,14 @@ mod tests;
 mod words;
 
 pub use expect::{
-    CheckName, Established, EventName, EventPattern, Expect, From, Leftover, Never, OnWire,
-    Refused, Retry, Tcp, Traffic,
+    CheckName, Established, EventName, EventPattern, Expect, From, Leftover, MessagePattern, Never,
+    OnWire, Refused, Retry, Tcp, Traffic,
 };
+pub use fault::FaultSpec;
 pub use load::{Case, Control, Known, Scenario, builtin, builtin_text, load_files};
 pub use setup::{
-    Affects, Cookie, CredentialSpec, Edge, EdgeTs, FaultSpec, Limit, Nat, Network, Peer, PeerDpd,
-    PeerTs, Policies, Port, Version,
+    Affects, Cookie, CredentialSpec, DEFAULT_PROFILE, Edge, EdgeTs, Limit, Nat, Network, Peer,
+    PeerDpd, PeerTs, Policies, Port, Version,
 };
 pub use step::{
     Action, Advance, Connect, Delete, Direction, Exchange, Initiate, MessageMatch, Repeat, Scope,

@@ -11,7 +11,7 @@ impl Edge {
     /// # Errors
     /// When there is no such profile or bundle, or a reading cannot be set.
     pub fn policy(&self) -> Result<Profile, LoadError> {
-        let file = ProfileFile::load(self.profile.get_ref())?;
+        let file = ProfileFile::load(self.profile())?;
         let mut policy = match &self.bundle {
             Some(bundle) => file.with_bundle(bundle.get_ref())?,
             None => file.policy,

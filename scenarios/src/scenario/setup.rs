@@ -6,6 +6,7 @@ use ikeproof_proto::policy::{ChildOffer, GroupChoice, IkeOffer, Order, Selector,
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::fault::FaultSpec;
 use super::words::{IdSpec, Span, one_or_many};
 
 /// `[[edge]]`: our side. Everything has a default.
@@ -15,9 +16,8 @@ pub struct Edge {
     /// What steps and peers call it.
     #[serde(default = "edge_name")]
     pub name: Spanned<String>,
-    /// The profile: a name or a path.
-    #[serde(default = "zscaler")]
-    pub profile: Spanned<String>,
+    /// The profile: a name or a path; the run's, if none is named.
+    pub profile: Option<Spanned<String>>,
     /// One of the profile's ways to read its document.
     pub bundle: Option<Spanned<String>>,
     /// Single readings that differ from the bundle: `{ R04 = "at-least-14" }`.
@@ -106,16 +106,6 @@ pub enum Cookie {
     Always,
     /// Never.
     Never,
-}
-
-/// A deviation: its name and what it takes. The core knows which there are.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-pub struct FaultSpec {
-    /// The name.
-    pub name: Spanned<String>,
-    /// What it takes.
-    #[serde(flatten)]
-    pub with: BTreeMap<String, toml::Value>,
 }
 
 /// `[[peer]]`: a tested peer. Everything has a default, but two peers need names.
@@ -275,7 +265,15 @@ impl Peer {
     }
 }
 
+/// The profile of a run that names none.
+pub const DEFAULT_PROFILE: &str = "zscaler";
+
 impl Edge {
+    /// The name or path of its profile.
+    pub fn profile(&self) -> &str {
+        self.profile.as_ref().map_or(DEFAULT_PROFILE, |profile| profile.get_ref())
+    }
+
     /// The credentials that it has where `peers` take part.
     pub fn credentials(&self, peers: &[Peer]) -> Vec<CredentialSpec> {
         if !self.credentials.is_empty() {
@@ -343,10 +341,6 @@ fn edge_name() -> Spanned<String> {
 
 fn peer_name() -> Spanned<String> {
     unplaced("a")
-}
-
-fn zscaler() -> Spanned<String> {
-    unplaced("zscaler")
 }
 
 fn psk() -> String {

@@ -5,11 +5,12 @@
 
 use ikeproof_proto::crypto::suite::{ChildSuite, IkeSuite};
 use ikeproof_proto::policy::{ChildOffer, Selector};
+use ikeproof_proto::wire::ExchangeType;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::expect::{Established, Expect, Never, Retry, Traffic};
-use super::setup::FaultSpec;
+use super::fault::FaultSpec;
 use super::words::{Actor, Span, one_or_many};
 
 /// One step, as it is written.
@@ -47,7 +48,7 @@ pub enum Written {
     Drop(MessageMatch),
     /// Let messages arrive twice.
     Duplicate(MessageMatch),
-    /// Make the edge deviate from here on.
+    /// Make the edge deviate in the next message of a kind.
     Fault(FaultSpec),
     /// Everything at once.
     Parallel(Vec<Written>),
@@ -182,6 +183,18 @@ pub enum Exchange {
     Informational,
 }
 
+impl Exchange {
+    /// Its number.
+    pub const fn number(self) -> ExchangeType {
+        match self {
+            Self::IkeSaInit => ExchangeType::IKE_SA_INIT,
+            Self::IkeAuth => ExchangeType::IKE_AUTH,
+            Self::CreateChildSa => ExchangeType::CREATE_CHILD_SA,
+            Self::Informational => ExchangeType::INFORMATIONAL,
+        }
+    }
+}
+
 /// Half of an exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -238,7 +251,7 @@ pub enum Action {
     Drop(MessageMatch),
     /// Let messages arrive twice.
     Duplicate(MessageMatch),
-    /// Make the edge deviate from here on.
+    /// Make the edge deviate in the next message of a kind.
     Fault(FaultSpec),
     /// Everything at once; each item is a sequence.
     Parallel(Vec<Vec<Step>>),

@@ -101,6 +101,9 @@ pub enum Need {
     Mobike,
     /// Reacts to ICMP "fragmentation needed".
     Pmtu,
+    /// Inner packets as large as the path allows: a small MTU of its own would pass for the edge's
+    /// clamp.
+    FullMtu,
     /// Traffic counters of child SAs.
     Counters,
     /// Selectors of all addresses on both sides: a control link of its own.

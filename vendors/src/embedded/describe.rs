@@ -46,7 +46,7 @@ pub(super) fn outcome<'a>(
                 words.push(format!("{who} refused the child SA with {notify}: {detail}"));
                 return Some(Initiated::Failed(words.join("; ")));
             }
-            Event::PeerRefused { ike: of, exchange, notify } if *of == ike => {
+            Event::PeerRefused { ike: of, exchange, notify, .. } if *of == ike => {
                 words.push(format!("the peer answered {exchange} with {notify}"));
             }
             Event::AuthenticationFailed { ike: of, id } if *of == ike => {
@@ -93,6 +93,7 @@ mod tests {
             ike,
             exchange: ExchangeType::IKE_AUTH,
             notify: NotifyType::AUTHENTICATION_FAILED,
+            tentative: false,
         };
         assert_eq!(outcome(ike, [&refused].into_iter()), None);
         let closed = Event::IkeClosed {

@@ -22,12 +22,12 @@ use super::{
 };
 use crate::{
     Error, Result,
-    agent::Finished,
     peer::{
         About, Capability, Configured, DataPlane, Difference, IkeSa, Initiated, Listening, Peer,
         PeerConfig, Pending, Ping, PingReport, Reset, Start, StateDump, Target, Tcp, TcpReport,
         Traffic,
     },
+    plane::Plane,
 };
 
 /// How long deletes may take when everything is unloaded: nobody has to be there to answer.
@@ -245,7 +245,7 @@ impl Peer for Embedded {
         &self.about
     }
 
-    fn wire(&self) -> Option<u32> {
+    fn plane(&self) -> Option<&Arc<Plane>> {
         None
     }
 
@@ -293,10 +293,6 @@ impl Peer for Embedded {
 
     fn listen<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, Listening> {
         async move { self.host().await?.listen(tcp).await }.boxed()
-    }
-
-    fn shell<'a>(&'a self, _: &'a str, _: Duration) -> Pending<'a, Finished> {
-        async move { Err(connection::unsupported("shell commands", "it has no shell")) }.boxed()
     }
 
     fn remove_policies(&self) -> Pending<'_, ()> {

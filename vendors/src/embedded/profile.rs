@@ -5,19 +5,16 @@
 //! that no single proposal holds is accepted where each of its parts is configured.
 
 use ikeproof_proto::{
-    crypto::suite::{ChildProtocol, Group},
+    crypto::suite::Group,
     policy::{NameMatch, Profile, Selector as Protected},
 };
 
 use super::proposal;
 use crate::peer::{Child, Connection, PeerConfig};
 
-/// Everything that the core can run, without a rule over combinations.
+/// Everything that the core can run. Names are compared octet by octet, as daemons do.
 pub fn permissive() -> Profile {
     let mut profile = Profile::lenient("embedded");
-    // The data plane does neither, so negotiating them would end in a tunnel that is none.
-    profile.child.esn.accept = false;
-    profile.child.protocols.accept = vec![ChildProtocol::Esp];
     profile.readings.r18 = NameMatch::Exact;
     profile
 }

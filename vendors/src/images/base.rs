@@ -22,21 +22,45 @@ const RELEASE: &str = "bookworm";
 const PULL_LIMIT: Duration = Duration::from_secs(120);
 const MAKE_LIMIT: Duration = Duration::from_secs(600);
 
+/// A base image that an engine has.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Base {
+    /// Its name.
+    pub name: &'static str,
+    /// The engine's id of it, which changes with its contents.
+    pub id: String,
+}
+
+impl Base {
+    /// Enough of the id to tell bases apart.
+    pub fn short(&self) -> &str {
+        let digits = self.id.strip_prefix("sha256:").unwrap_or(&self.id);
+        digits.get(..12).unwrap_or(digits)
+    }
+}
+
 /// The base image this engine has, if any.
-pub async fn base_present(docker: &Docker) -> Option<&'static str> {
+pub async fn base_present(docker: &Docker) -> Option<Base> {
     for name in BASE_NAMES {
-        if docker.inspect_image(name).await.is_ok() {
-            return Some(name);
+        if let Ok(found) = docker.inspect_image(name).await
+            && let Some(id) = found.id
+        {
+            return Some(Base { name, id });
         }
     }
     None
 }
 
-/// Finds, pulls or makes the base image and returns its name.
-pub(super) async fn ensure(docker: &Docker, progress: &dyn Progress) -> Result<&'static str> {
-    if let Some(name) = base_present(docker).await {
-        return Ok(name);
+/// Finds, pulls or makes the base image.
+pub(super) async fn ensure(docker: &Docker, progress: &dyn Progress) -> Result<Base> {
+    if let Some(base) = base_present(docker).await {
+        return Ok(base);
     }
+    let obtained = obtain(docker, progress).await?;
+    base_present(docker).await.ok_or_else(|| Error::ImageMissing { tag: obtained.to_owned() })
+}
+
+async fn obtain(docker: &Docker, progress: &dyn Progress) -> Result<&'static str> {
     let [official, own] = BASE_NAMES;
     say(progress, format!("pulling {official}"));
     let pulled = match timeout(PULL_LIMIT, pull(docker, official)).await {

@@ -17,7 +17,7 @@ pub enum Image {
     LibreswanSrc,
     /// The NAT router.
     Router,
-    /// The holder of the edge's network namespace.
+    /// The holder of the edge's network namespace, and the helper that opens sockets in one.
     Edge,
 }
 
@@ -52,9 +52,19 @@ impl Image {
         }
     }
 
-    /// The full tag, with a hash of the context and of the parent's.
-    pub fn tag(self) -> String {
-        format!("ikeproof/{}:{}", self.name(), self.hash())
+    /// The name without a tag.
+    pub(super) fn repository(self) -> String {
+        format!("{PREFIX}{}", self.name())
+    }
+
+    /// The full tag on this base, with a hash of the context and of the parent's.
+    pub(super) fn tag_on(self, base: &str) -> String {
+        format!("{}:{}-{base}", self.repository(), self.hash())
+    }
+
+    /// The base of a tag, if it is of this image and of this context.
+    pub(super) fn base_of(self, tag: &str) -> Option<&str> {
+        tag.strip_prefix(&self.tag_on(""))
     }
 
     /// The files of the build context: (name, contents).
@@ -84,7 +94,11 @@ impl Image {
                 APT_INSTALL,
                 AGENT,
             ],
-            Self::Edge => vec![("Dockerfile", include_str!("../../images/edge/Dockerfile"))],
+            Self::Edge => vec![
+                ("Dockerfile", include_str!("../../images/edge/Dockerfile")),
+                APT_INSTALL,
+                ("hand-over.c", include_str!("../../images/edge/hand-over.c")),
+            ],
         }
     }
 
@@ -117,6 +131,8 @@ impl Image {
     }
 }
 
+/// What the names of our images begin with.
+pub(super) const PREFIX: &str = "ikeproof/";
 const APT_INSTALL: (&str, &str) = ("apt-install", include_str!("../../images/guest/apt-install"));
 const AGENT: (&str, &str) = ("agent", include_str!("../../images/guest/agent"));
 
@@ -126,11 +142,20 @@ mod tests {
 
     #[test]
     fn tags_are_stable_and_distinct() {
-        let mut tags: Vec<_> = Image::ALL.iter().map(|image| image.tag()).collect();
-        assert_eq!(tags, Image::ALL.map(Image::tag));
+        let mut tags = Image::ALL.map(|image| image.tag_on("abc")).to_vec();
+        assert_eq!(tags, Image::ALL.map(|image| image.tag_on("abc")));
+        tags.extend(Image::ALL.map(|image| image.tag_on("def")));
         tags.sort();
         tags.dedup();
-        assert_eq!(tags.len(), Image::ALL.len());
+        assert_eq!(tags.len(), 2 * Image::ALL.len());
+    }
+
+    #[test]
+    fn a_tag_tells_its_base_unless_it_is_another_image_or_context() {
+        let tag = Image::Edge.tag_on("abc");
+        assert_eq!(Image::Edge.base_of(&tag), Some("abc"));
+        assert_eq!(Image::Router.base_of(&tag), None);
+        assert_eq!(Image::Edge.base_of("ikeproof/edge:000000000000-abc"), None);
     }
 
     #[test]

@@ -70,6 +70,11 @@ pub(super) fn render(config: &PeerConfig, all: bool) -> Result<Rendered, Unsuppo
             why: String::from("a silent refusal would cost a minute"),
         });
     }
+    rendered.tuned.push(Tuned {
+        setting: String::from("nhelpers"),
+        value: String::from("0"),
+        why: String::from("threads are dear in a guest, and nothing on the wire depends on them"),
+    });
     Ok(rendered)
 }
 
@@ -77,7 +82,7 @@ pub(super) fn render(config: &PeerConfig, all: bool) -> Result<Rendered, Unsuppo
 pub(super) fn setup(daemon: &Daemon) -> String {
     let mut text = format!(
         "config setup\n    logfile={LOG}\n    logtime=yes\n    logappend=yes\n    uniqueids=no\n    \
-         virtual-private=%v4:0.0.0.0/0\n    ikev1-policy=accept\n"
+         nhelpers=0\n    virtual-private=%v4:0.0.0.0/0\n    ikev1-policy=accept\n"
     );
     if let Some(count) = daemon.cookie_threshold {
         text.push_str(&format!("    ddos-ike-threshold={count}\n"));

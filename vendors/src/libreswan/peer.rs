@@ -16,11 +16,11 @@ use super::{
 };
 use crate::{
     Error, Result,
-    agent::{Finished, quote},
+    agent::quote,
     inside,
     peer::{
-        About, Capability, Configured, Daemon, Difference, IkeSa, Initiated, Listening, Peer,
-        PeerConfig, Pending, Ping, PingReport, Reset, StateDump, Target, Tcp, TcpReport,
+        About, Capability, Configured, Daemon, Difference, IkeSa, Initiated, Peer, PeerConfig,
+        Pending, Reset, StateDump, Target,
     },
     plane::{Plane, SHORT},
     start::Vendor,
@@ -78,8 +78,8 @@ impl Libreswan {
     async fn spawn(&self, daemon: &Daemon) -> Result<()> {
         let setup = config::setup(daemon);
         let shell = self.plane.shell();
-        shell.write_file("/etc/ipsec.conf", &setup).await?;
-        shell.write_file("/etc/ipsec.secrets", "").await?;
+        shell.write_file(CONF, &setup).await?;
+        shell.write_file(SECRETS, "").await?;
         let script = "mkdir -p /run/ikeproof /run/pluto; rm -f /run/pluto/pluto.ctl /run/pluto/pluto.pid\n\
                         setsid pluto --nofork --config /etc/ipsec.conf --secretsfile /etc/ipsec.secrets \
             >/run/ikeproof/pluto.out 2>&1 </dev/null &\n\
@@ -107,15 +107,15 @@ impl Libreswan {
     /// Deletes all conns (and with them their SAs) and forgets the secrets.
     async fn unload(&self) -> Result<()> {
         let conns = std::mem::take(&mut self.session.lock().await.conns);
-        for name in &conns {
-            // A conn that failed to load is not there to be deleted.
-            self.plane
-                .shell()
-                .run(&format!("whack --name {} --delete", quote(name)), SHORT)
-                .await?;
+        if conns.is_empty() {
+            return Ok(());
         }
-        self.plane.shell().write_file("/etc/ipsec.secrets", "").await?;
-        self.whack("--rereadsecrets").await?;
+        self.plane.shell().write_file(SECRETS, "").await?;
+        // A conn that failed to load is not there to be deleted.
+        let delete = |name: &String| format!("whack --name {} --delete; ", quote(name));
+        let deletes: String = conns.iter().map(delete).collect();
+        let script = format!("{deletes}whack --rereadsecrets");
+        self.plane.shell().output(&script, SHORT).await?;
         self.plane.set_inner(&[]).await
     }
 
@@ -128,46 +128,49 @@ impl Libreswan {
         } else {
             self.respawn(&wanted.daemon).await?;
         }
-        let position = inside::log_position(&self.plane, LOG).await?;
+        let position = self.plane.shell().file_size(LOG).await?;
         self.session.lock().await.log = position;
         self.plane.set_inner(&wanted.inner).await?;
         let shell = self.plane.shell();
         let setup = config::setup(&wanted.daemon);
-        shell.write_file("/etc/ipsec.conf", &format!("{setup}{}", rendered.conf)).await?;
-        shell.write_file("/etc/ipsec.secrets", &rendered.secrets).await?;
-        self.whack("--rereadsecrets").await?;
-        for (name, initiate) in &rendered.names {
-            let name = quote(name);
-            self.session.lock().await.conns.push(name.trim_matches('\'').to_owned());
-            // addconn ends with 0 even when pluto refuses what it was told.
-            let script = format!(
-                "addconn --config /etc/ipsec.conf {name} 2>&1 && \
-                 whack --status | sed 's/^000 //' | grep -q '^\"'{name}'\":'"
-            );
-            let finished = shell.run(&script, SHORT).await?;
-            if finished.status != 0 {
-                let log = inside::log_since(&self.plane, LOG, position).await?;
-                if let Some(why) = refusal(&log) {
-                    return Err(crate::Unsupported {
-                        peer: self.about.name.clone(),
-                        what: format!("connection {name}"),
-                        why,
-                    }
-                    .into());
-                }
-                return Err(Error::Command {
-                    command: format!("ipsec addconn {name}"),
-                    status: finished.status,
-                    output: format!("{}\n{log}", finished.complaint()),
-                });
-            }
-            if *initiate {
-                self.whack(&format!("--name {name} --initiate --asynchronous")).await?;
-            }
+        shell.write_file(CONF, &format!("{setup}{}", rendered.conf)).await?;
+        shell.write_file(SECRETS, &rendered.secrets).await?;
+        for (name, _) in &rendered.names {
+            self.session.lock().await.conns.push(name.clone());
+        }
+        let add =
+            |(name, _): &(String, bool)| format!("addconn --config {CONF} {} 2>&1; ", quote(name));
+        let adds: String = rendered.names.iter().map(add).collect();
+        let script = format!("whack --rereadsecrets; {adds}whack --status");
+        let output = shell.output(&script, SHORT).await?;
+        // addconn ends with 0 even when pluto refuses what it was told.
+        let loaded = status::connections(&output);
+        let missing = rendered.names.iter().find(|(name, _)| !loaded.contains(name));
+        if let Some((name, _)) = missing {
+            return Err(self.not_loaded(name, position, &output).await?);
+        }
+        for (name, _) in rendered.names.iter().filter(|(_, initiate)| *initiate) {
+            self.whack(&format!("--name {} --initiate --asynchronous", quote(name))).await?;
         }
         let rendered_texts =
             vec![(String::from("ipsec.conf"), format!("{setup}{}", rendered.conf))];
         Ok(Configured { tuned: rendered.tuned, rendered: rendered_texts })
+    }
+
+    /// Why a conn is not there: what pluto cannot do, in its own words, or a mistake of ours.
+    async fn not_loaded(&self, name: &str, position: u64, output: &str) -> Result<Error> {
+        let log = self.plane.shell().read_file(LOG, position).await?;
+        if let Some(why) = refusal(&log) {
+            let peer = self.about.name.clone();
+            let what = format!("connection {name}");
+            return Ok(crate::Unsupported { peer, what, why }.into());
+        }
+        let said: Vec<_> = output.lines().filter(|line| !line.starts_with("000")).collect();
+        Ok(Error::Command {
+            command: format!("ipsec addconn {name}"),
+            status: 0,
+            output: format!("{}\n{log}", said.join("\n")),
+        })
     }
 
     async fn begin(&self, connection: &str, child: &str, within: Duration) -> Result<Initiated> {
@@ -216,33 +219,34 @@ impl Libreswan {
     }
 
     async fn sas_now(&self) -> Result<Vec<IkeSa>> {
+        Ok(self.status_and_sas().await?.1)
+    }
+
+    /// What `whack --status` says, as text and with the kernel's view and the log as SAs.
+    async fn status_and_sas(&self) -> Result<(String, Vec<IkeSa>)> {
         // Numbers begin anew with each pluto: what an earlier one logged is of other SAs.
-        let since = self.session.lock().await.log + 1;
-        let script = format!(
-            "whack --status || exit 1; echo '###'; ip -s xfrm state; echo '###'; \
-             tail -c +{since} {LOG} | grep -a -E '#[0-9]+: (initiat|responder|.*NAT)'; true"
-        );
-        let text = self.plane.shell().output(&script, SHORT).await?;
-        let mut parts = text.split("###\n");
-        let mut part = || parts.next().unwrap_or_default();
-        let (status, xfrm, log) = (part(), part(), part());
-        Ok(status::read(status, xfrm, log, IpAddr::V4(self.plane.address)))
+        let since = self.session.lock().await.log;
+        let shell = self.plane.shell();
+        let script = "whack --status || exit 1; echo '###'; ip -s xfrm state";
+        let text = shell.output(script, SHORT).await?;
+        let log = shell.read_file(LOG, since).await?;
+        let (status, xfrm) = text.split_once("###\n").unwrap_or((&text, ""));
+        let sas = status::read(status, xfrm, &log, IpAddr::V4(self.plane.address));
+        Ok((status.to_owned(), sas))
     }
 
     async fn dump(&self) -> Result<StateDump> {
         let mut sections = inside::kernel_state(&self.plane).await?;
-        let sas = self.sas_now().await?.into_iter();
-        let sas =
-            sas.map(|sa| format!("{} {} {}", sa.connection, sa.unique_id, sa.state)).collect();
-        sections.insert(String::from("sas"), sas);
-        let script = "whack --status | sed 's/^000 //' | grep -o '^\"[^:]*:' | sort -u; true";
-        let lines = |text: String| text.lines().map(str::to_owned).collect();
-        let connections = self.plane.shell().output(script, SHORT).await?;
-        sections.insert(String::from("connections"), lines(connections));
-        let secrets = self.whack("--listpsks").await.unwrap_or_default();
-        sections.insert(String::from("secrets"), lines(secrets));
-        let shunts = self.whack("--shuntstatus").await?;
-        sections.insert(String::from("shunts"), lines(shunts));
+        let (status, sas) = self.status_and_sas().await?;
+        let sa = |sa: &IkeSa| format!("{} {} {}", sa.connection, sa.unique_id, sa.state);
+        sections.insert(String::from("sas"), sas.iter().map(sa).collect());
+        sections.insert(
+            String::from("connections"),
+            status::connections(&status).into_iter().collect(),
+        );
+        let others = self.whack("--listpsks --shuntstatus").await?;
+        let lines = others.lines().map(str::to_owned).collect();
+        sections.insert(String::from("secrets and shunts"), lines);
         Ok(StateDump(sections))
     }
 
@@ -257,8 +261,8 @@ impl Peer for Libreswan {
         &self.about
     }
 
-    fn wire(&self) -> Option<u32> {
-        Some(self.plane.pid())
+    fn plane(&self) -> Option<&Arc<Plane>> {
+        Some(&self.plane)
     }
 
     fn configure<'a>(&'a self, config: &'a PeerConfig) -> Pending<'a, Configured> {
@@ -318,25 +322,9 @@ impl Peer for Libreswan {
     fn log(&self) -> Pending<'_, String> {
         async move {
             let position = self.session.lock().await.log;
-            inside::log_since(&self.plane, LOG, position).await
+            self.plane.shell().read_file(LOG, position).await
         }
         .boxed()
-    }
-
-    fn ping<'a>(&'a self, ping: &'a Ping) -> Pending<'a, PingReport> {
-        ping.run(self.plane.shell()).boxed()
-    }
-
-    fn tcp<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, TcpReport> {
-        tcp.run(self.plane.shell()).boxed()
-    }
-
-    fn listen<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, Listening> {
-        inside::listen(self.plane.clone(), tcp).boxed()
-    }
-
-    fn shell<'a>(&'a self, script: &'a str, within: Duration) -> Pending<'a, Finished> {
-        self.plane.shell().run(script, within).boxed()
     }
 
     fn remove_policies(&self) -> Pending<'_, ()> {
@@ -420,6 +408,9 @@ fn capabilities(all: bool) -> BTreeSet<Capability> {
     }
     set
 }
+
+const CONF: &str = "/etc/ipsec.conf";
+const SECRETS: &str = "/etc/ipsec.secrets";
 
 /// pluto's own words, if it refuses a connection for what it asks for.
 fn refusal(log: &str) -> Option<String> {

@@ -4,7 +4,7 @@
 //! encapsulation come from `ip -s xfrm state`, the role from the log.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     net::{IpAddr, SocketAddr},
 };
 
@@ -93,6 +93,14 @@ pub(super) fn read(status: &str, xfrm: &str, log: &str, address: IpAddr) -> Vec<
         }
     }
     sas.into_values().collect()
+}
+
+/// The names of the conns that are loaded, from lines such as `"lane.net": 10.0.0.3---10.0.0.2...`.
+pub(super) fn connections(status: &str) -> BTreeSet<String> {
+    let lines = status.lines().map(|line| line.strip_prefix("000 ").unwrap_or(line));
+    let named = lines.filter_map(|line| line.strip_prefix('"')?.split_once('"'));
+    // An instance, `"lane.net"[1]:`, is made of a conn that has lines of its own.
+    named.filter(|(_, rest)| rest.starts_with(':')).map(|(name, _)| name.to_owned()).collect()
 }
 
 /// A line such as `#5: "lane.net"[1] 10.0.0.3:500 ESTABLISHED_IKE_SA (established IKE SA); ...`.

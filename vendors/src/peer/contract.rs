@@ -3,9 +3,9 @@
 //! Object safe, `&self` throughout: a ping may run while a rekey is asked for. Operations are bounded
 //! in time; what a peer cannot do is `Error::Unsupported`.
 
-use std::{collections::BTreeSet, fmt, net::IpAddr, time::Duration};
+use std::{collections::BTreeSet, fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, future::BoxFuture};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -13,7 +13,7 @@ use super::{
     state::{Difference, IkeSa, Reset, StateDump},
     traffic::{Listening, Ping, PingReport, Tcp, TcpReport},
 };
-use crate::Result;
+use crate::{Result, Unsupported, agent::Finished, inside, netns::NetNs, plane::Plane};
 
 /// A future of a driver operation.
 pub type Pending<'a, T> = BoxFuture<'a, Result<T>>;
@@ -127,9 +127,14 @@ pub trait Peer: Send + Sync {
     /// What it is.
     fn about(&self) -> &About;
 
-    /// A process in the network namespace that the peer's wire (`eth0`) is in; `None` if the peer has
-    /// no wire of its own.
-    fn wire(&self) -> Option<u32>;
+    /// The container that the peer is in; `None` for one in this process. With a container, traffic
+    /// and commands need nothing of the vendor's; without one, they are the peer's own.
+    fn plane(&self) -> Option<&Arc<Plane>>;
+
+    /// The network namespace that the peer's wire is in; `None` if the peer has no wire of its own.
+    fn wire(&self) -> Option<&NetNs> {
+        self.plane().map(|plane| plane.net())
+    }
 
     /// Replaces the configuration.
     fn configure<'a>(&'a self, config: &'a PeerConfig) -> Pending<'a, Configured>;
@@ -158,20 +163,26 @@ pub trait Peer: Send + Sync {
     fn log(&self) -> Pending<'_, String>;
 
     /// Pings from inside.
-    fn ping<'a>(&'a self, ping: &'a Ping) -> Pending<'a, PingReport>;
+    fn ping<'a>(&'a self, ping: &'a Ping) -> Pending<'a, PingReport> {
+        async move { ping.run(contained(self.plane(), self.about())?.shell()).await }.boxed()
+    }
 
     /// Connects from inside and moves octets.
-    fn tcp<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, TcpReport>;
+    fn tcp<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, TcpReport> {
+        async move { tcp.run(contained(self.plane(), self.about())?.shell()).await }.boxed()
+    }
 
     /// Listens inside for one connection; the report comes when it ended.
-    fn listen<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, Listening>;
+    fn listen<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, Listening> {
+        async move { inside::listen(contained(self.plane(), self.about())?.clone(), tcp).await }
+            .boxed()
+    }
 
     /// Runs a shell command where the peer's data plane is: for what the contract has no word for.
-    fn shell<'a>(
-        &'a self,
-        script: &'a str,
-        within: Duration,
-    ) -> Pending<'a, crate::agent::Finished>;
+    fn shell<'a>(&'a self, script: &'a str, within: Duration) -> Pending<'a, Finished> {
+        async move { contained(self.plane(), self.about())?.shell().run(script, within).await }
+            .boxed()
+    }
 
     /// Removes the policies that make traffic go through tunnels, while the SAs stay: from now on it
     /// leaves in clear, which is the control of every check that nothing does. Until the next
@@ -195,4 +206,14 @@ pub trait Peer: Send + Sync {
 
     /// Removes the peer's container.
     fn close(self: Box<Self>) -> BoxFuture<'static, Result<()>>;
+}
+
+/// A peer's container, which its commands run in.
+fn contained<'a>(plane: Option<&'a Arc<Plane>>, about: &About) -> Result<&'a Arc<Plane>> {
+    let unsupported = || Unsupported {
+        peer: about.name.clone(),
+        what: String::from("commands in a container"),
+        why: String::from("it runs in this process"),
+    };
+    Ok(plane.ok_or_else(unsupported)?)
 }

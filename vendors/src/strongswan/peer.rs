@@ -15,12 +15,10 @@ use super::{
     vici::{Node, Vici},
 };
 use crate::{
-    Error, Result,
-    agent::Finished,
-    inside,
+    Error, Result, inside,
     peer::{
-        About, Capability, Configured, Daemon, DataPlane, Difference, IkeSa, Initiated, Listening,
-        Peer, PeerConfig, Pending, Ping, PingReport, Reset, StateDump, Target, Tcp, TcpReport,
+        About, Capability, Configured, Daemon, DataPlane, Difference, IkeSa, Initiated, Peer,
+        PeerConfig, Pending, Reset, StateDump, Target,
     },
     plane::{Plane, SHORT},
 };
@@ -42,6 +40,8 @@ struct Session {
     log: u64,
     /// The state right after the start.
     pristine: StateDump,
+    /// Whether charon was killed and has not been started again.
+    killed: bool,
 }
 
 impl StrongSwan {
@@ -80,7 +80,9 @@ impl StrongSwan {
             if [ $i -ge 200 ]; then tail -n 20 /run/ikeproof/charon.out >&2; exit 1; fi\n\
             i=$((i + 1)); sleep 0.05; done";
         shell.output(script, Duration::from_secs(20)).await?;
-        self.session.lock().await.daemon = daemon.clone();
+        let mut session = self.session.lock().await;
+        session.daemon = daemon.clone();
+        session.killed = false;
         Ok(())
     }
 
@@ -158,7 +160,7 @@ impl StrongSwan {
         } else {
             self.respawn(&wanted.daemon).await?;
         }
-        let position = inside::log_position(&self.plane, LOG).await?;
+        let position = self.plane.shell().file_size(LOG).await?;
         self.session.lock().await.log = position;
         self.plane.set_inner(&wanted.inner).await?;
         for secret in rendered.secrets {
@@ -198,8 +200,8 @@ impl Peer for StrongSwan {
         &self.about
     }
 
-    fn wire(&self) -> Option<u32> {
-        Some(self.plane.pid())
+    fn plane(&self) -> Option<&Arc<Plane>> {
+        Some(&self.plane)
     }
 
     fn configure<'a>(&'a self, config: &'a PeerConfig) -> Pending<'a, Configured> {
@@ -247,25 +249,9 @@ impl Peer for StrongSwan {
     fn log(&self) -> Pending<'_, String> {
         async move {
             let position = self.session.lock().await.log;
-            inside::log_since(&self.plane, LOG, position).await
+            self.plane.shell().read_file(LOG, position).await
         }
         .boxed()
-    }
-
-    fn ping<'a>(&'a self, ping: &'a Ping) -> Pending<'a, PingReport> {
-        ping.run(self.plane.shell()).boxed()
-    }
-
-    fn tcp<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, TcpReport> {
-        tcp.run(self.plane.shell()).boxed()
-    }
-
-    fn listen<'a>(&'a self, tcp: &'a Tcp) -> Pending<'a, Listening> {
-        inside::listen(self.plane.clone(), tcp).boxed()
-    }
-
-    fn shell<'a>(&'a self, script: &'a str, within: Duration) -> Pending<'a, Finished> {
-        self.plane.shell().run(script, within).boxed()
     }
 
     fn remove_policies(&self) -> Pending<'_, ()> {
@@ -273,7 +259,11 @@ impl Peer for StrongSwan {
     }
 
     fn kill(&self) -> Pending<'_, ()> {
-        self.stop().boxed()
+        async move {
+            self.session.lock().await.killed = true;
+            self.stop().await
+        }
+        .boxed()
     }
 
     fn restart(&self) -> Pending<'_, ()> {
@@ -294,10 +284,14 @@ impl Peer for StrongSwan {
 
     fn reset(&self) -> Pending<'_, Reset> {
         async move {
-            let left_over = match self.unload().await {
-                Ok(()) => self.differences().await?,
-                Err(error) => {
-                    vec![Difference { section: String::from("daemon"), line: format!("+{error}") }]
+            let daemon = |line: String| vec![Difference { section: String::from("daemon"), line }];
+            // Nobody answers where charon was.
+            let left_over = if self.session.lock().await.killed {
+                daemon(String::from("-killed"))
+            } else {
+                match self.unload().await {
+                    Ok(()) => self.differences().await?,
+                    Err(error) => daemon(format!("+{error}")),
                 }
             };
             let daemon = self.session.lock().await.daemon.clone();

@@ -10,4 +10,4 @@ mod link;
 mod stream;
 
 pub use file::{CaptureError, LinkType, Packet, packets};
-pub use stream::{Judged, Options, Side, judge, observe};
+pub use stream::{Judged, Options, Side, judge, observe, observe_frames};

@@ -46,24 +46,32 @@ impl Default for Options {
 
 /// The datagrams of IKE and ESP in a capture, in its order.
 pub fn observe(file: &[u8], options: &Options) -> Result<Vec<Observed>, CaptureError> {
+    Ok(observe_frames(file, options)?.into_iter().map(|(_, observed)| observed).collect())
+}
+
+/// The same, each with the number of its frame, from 1; the last one's with fragmented IP packets.
+pub fn observe_frames(
+    file: &[u8],
+    options: &Options,
+) -> Result<Vec<(u64, Observed)>, CaptureError> {
     let packets = packets(file)?;
     let start = packets.first().map_or(Duration::ZERO, |packet| packet.at);
     let mut reassembly = Reassembly::default();
     let mut seen = Vec::new();
-    for packet in &packets {
+    for (number, packet) in (1..).zip(&packets) {
         let Some(whole) = ip_packet(packet).and_then(|packet| reassembly.add(packet)) else {
             continue;
         };
         if let Some((transport, bytes)) = transport(whole, options) {
-            seen.push((time(packet, start), transport, bytes));
+            seen.push((number, time(packet, start), transport, bytes));
         }
     }
     let edge = edge_addresses(&seen, options);
     Ok(seen
         .into_iter()
-        .map(|(at, transport, bytes)| {
+        .map(|(number, at, transport, bytes)| {
             let from = if edge.contains(&transport.src()) { Sender::Edge } else { Sender::Peer };
-            Observed { at, from, transport, bytes }
+            (number, Observed { at, from, transport, bytes })
         })
         .collect())
 }
@@ -119,11 +127,11 @@ fn transport(packet: IpPacket, options: &Options) -> Option<(Transport, Vec<u8>)
     }
 }
 
-fn edge_addresses(seen: &[(Time, Transport, Vec<u8>)], options: &Options) -> Vec<IpAddr> {
+fn edge_addresses(seen: &[(u64, Time, Transport, Vec<u8>)], options: &Options) -> Vec<IpAddr> {
     if let Side::Addresses(addresses) = &options.edge {
         return addresses.clone();
     }
-    let first = seen.iter().find(|(_, transport, bytes)| {
+    let first = seen.iter().find(|(_, _, transport, bytes)| {
         let message = match (transport, bytes.as_slice()) {
             (Transport::Udp { marker: true, .. }, [0, 0, 0, 0, message @ ..]) => message,
             (Transport::Udp { marker: false, .. }, message) => message,
@@ -138,7 +146,7 @@ fn edge_addresses(seen: &[(Time, Transport, Vec<u8>)], options: &Options) -> Vec
     // Without a beginning, the first datagram is as good a guess as any.
     let guess = first.or_else(|| seen.first());
     guess
-        .map(|(_, transport, _)| match options.edge {
+        .map(|(_, _, transport, _)| match options.edge {
             Side::Initiator => vec![transport.src()],
             _ => vec![transport.dst()],
         })

@@ -5,11 +5,13 @@ use ikeproof_proto::wire::v2::presence::Direction;
 use ikeproof_proto::wire::{DecodeError, Header, RawMessage, hex};
 
 use super::{Decoded, DetailLevel, payload};
-use crate::ike::{Message, Part};
+use crate::contents::{Contents, IkeContents, Part, Seal};
+use crate::ike::Message;
 
 /// Describes a message, decrypted as far as it could be.
 pub(crate) fn message(decoded: &mut Decoded, message: &Message) {
     let header = &message.header;
+    keep(decoded, header, || (message.clear.clone(), message.inner.clone(), message.seal));
     let direction = match message.direction {
         Direction::Request => "request",
         Direction::Response => "response",
@@ -37,6 +39,7 @@ pub(crate) fn message(decoded: &mut Decoded, message: &Message) {
 /// Describes a message of another major version by its header.
 pub(crate) fn other_version(decoded: &mut Decoded, raw: &RawMessage) {
     header_fields(decoded, &raw.header);
+    keep(decoded, &raw.header, Default::default);
     decoded.summary = format!(
         "IKEv{} {} {:#010x}, {} octets",
         raw.header.version.major, raw.header.exchange, raw.header.message_id, decoded.length
@@ -46,10 +49,23 @@ pub(crate) fn other_version(decoded: &mut Decoded, raw: &RawMessage) {
 /// Describes octets that are no message.
 pub(crate) fn undecodable(decoded: &mut Decoded, bytes: &[u8], error: &DecodeError) {
     if let Ok(header) = Header::decode(bytes) {
+        keep(decoded, &header, Default::default);
         header_fields(decoded, &header);
         decoded.summary = format!("{} {}, malformed: {error}", header.exchange, header.message_id);
     } else {
         decoded.summary = format!("{} octets that are no IKE message", bytes.len());
+    }
+}
+
+/// Keeps the message typed, if that is asked for.
+fn keep(
+    decoded: &mut Decoded,
+    header: &Header,
+    payloads: impl FnOnce() -> (Vec<Part>, Option<Vec<Part>>, Seal),
+) {
+    if let Some(contents) = &mut decoded.contents {
+        let (payloads, inner, seal) = payloads();
+        *contents = Contents::Ike(IkeContents { header: *header, payloads, inner, seal });
     }
 }
 

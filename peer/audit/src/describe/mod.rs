@@ -15,6 +15,8 @@ use ikeproof_proto::time::Time;
 use ikeproof_proto::wire::EspHeader;
 use serde::Serialize;
 
+use crate::contents::{Contents, EspContents, Seal};
+use crate::esp::inner_header;
 use crate::limits;
 use crate::observed::{Frame, Sender, Transport};
 
@@ -41,6 +43,9 @@ pub struct Decoded {
     pub encrypted: bool,
     /// What is encrypted could be read.
     pub decrypted: bool,
+    /// The same typed, if [`Auditor::keep_contents`](crate::Auditor::keep_contents) asks for it.
+    #[serde(skip)]
+    pub contents: Option<Contents>,
 }
 
 /// A field of a datagram.
@@ -81,6 +86,7 @@ impl Decoded {
             retransmission: false,
             encrypted: false,
             decrypted: false,
+            contents: None,
         }
     }
 
@@ -98,9 +104,25 @@ impl Decoded {
 
     pub(crate) fn esp(&mut self, header: &EspHeader, length: usize) {
         self.encrypted = true;
+        if let Some(contents) = &mut self.contents {
+            let (inner, packet, seal) = (None, None, Seal::Unopened);
+            *contents = Contents::Esp(EspContents { header: *header, inner, packet, seal });
+        }
         self.summary = format!("ESP {:#010x} seq {}, {length} octets", header.spi, header.seq);
         self.detail(DetailLevel::Header, "SPI", format!("{:#010x}", header.spi));
         self.detail(DetailLevel::Header, "sequence number", header.seq.to_string());
+    }
+}
+
+impl Decoded {
+    /// Notes what became of an ESP packet.
+    pub(crate) fn esp_opened(&mut self, seal: Seal, inner: Option<(u8, Vec<u8>)>) {
+        if let Some(Contents::Esp(contents)) = &mut self.contents {
+            contents.seal = seal;
+            contents.packet =
+                inner.as_ref().and_then(|(next, content)| inner_header(*next, content));
+            contents.inner = inner;
+        }
     }
 }
 

@@ -1,7 +1,8 @@
 //! One line about an inner packet, for the timeline.
 
-use etherparse::{Icmpv4Type, Icmpv6Type, LaxSlicedPacket, TransportSlice};
+use etherparse::{Icmpv4Type, Icmpv6Type, LaxNetSlice, LaxSlicedPacket, TransportSlice};
 
+use crate::contents::InnerHeader;
 use crate::describe::{Decoded, DetailLevel};
 
 /// Adds what a packet holds to its line.
@@ -13,6 +14,34 @@ pub(super) fn describe(decoded: &mut Decoded, next: u8, content: &[u8]) {
     };
     decoded.detail(DetailLevel::Payload, "inner", text.clone());
     decoded.summary.push_str(&format!(" {{ {text} }}"));
+}
+
+/// The header of an IP packet, as far as etherparse takes it for one.
+pub(crate) fn header(next: u8, content: &[u8]) -> Option<InnerHeader> {
+    if !matches!(next, 4 | 41) {
+        return None;
+    }
+    match LaxSlicedPacket::from_ip(content).ok()?.net? {
+        LaxNetSlice::Ipv4(ip) => {
+            let header = ip.header();
+            Some(InnerHeader {
+                source: header.source_addr().into(),
+                destination: header.destination_addr().into(),
+                protocol: header.protocol().0,
+                length: header.total_len(),
+            })
+        }
+        LaxNetSlice::Ipv6(ip) => {
+            let header = ip.header();
+            Some(InnerHeader {
+                source: header.source_addr().into(),
+                destination: header.destination_addr().into(),
+                protocol: header.next_header().0,
+                length: header.payload_length(),
+            })
+        }
+        LaxNetSlice::Arp(_) => None,
+    }
 }
 
 /// One line about an IP packet.
@@ -63,10 +92,7 @@ fn summary(packet: &[u8]) -> String {
     }
 }
 
-fn addresses(
-    net: &etherparse::LaxNetSlice<'_>,
-) -> Option<(core::net::IpAddr, core::net::IpAddr, u8)> {
-    use etherparse::LaxNetSlice;
+fn addresses(net: &LaxNetSlice<'_>) -> Option<(core::net::IpAddr, core::net::IpAddr, u8)> {
     Some(match net {
         LaxNetSlice::Ipv4(ip) => {
             let header = ip.header();

@@ -6,6 +6,7 @@ use ikeproof_proto::crypto::Hash;
 use ikeproof_proto::wire::EspHeader;
 
 use super::{checks, inner};
+use crate::contents::Seal;
 use crate::describe::Decoded;
 use crate::finding::{Finding, Report};
 use crate::ike::{Ike, Recent};
@@ -117,6 +118,16 @@ impl Esp {
         let digest = Hash::Sha1.digest(&[packet]);
         if sa.recent.get(&header.seq) == Some(&digest) {
             decoded.retransmission = true;
+            if decoded.contents.is_some() && !openers.is_empty() {
+                // It is read again, and nothing of it judged again.
+                let mut unheard = Vec::new();
+                let report = &mut Report::new(report.frame(), &mut unheard);
+                let sa = &mut EspSa { high: sa.high, ..EspSa::default() };
+                match checks::judge(report, sa, &header, packet, &openers) {
+                    checks::Outcome::Forged => decoded.esp_opened(Seal::Broken, None),
+                    checks::Outcome::Authentic(content) => decoded.esp_opened(Seal::Open, content),
+                }
+            }
             return;
         }
         if sa.facts.nat && matches!(transport, Transport::Esp { .. }) && !sa.encapsulation_reported
@@ -128,12 +139,16 @@ impl Esp {
         let mut authentic = true;
         if !openers.is_empty() && sa.packets <= limits::ESP_DECRYPTED {
             match checks::judge(report, sa, &header, packet, &openers) {
-                checks::Outcome::Forged => authentic = false,
+                checks::Outcome::Forged => {
+                    authentic = false;
+                    decoded.esp_opened(Seal::Broken, None);
+                }
                 checks::Outcome::Authentic(content) => {
                     decoded.decrypted = true;
-                    if let Some((next, content)) = content {
-                        inner::describe(decoded, next, &content);
+                    if let Some((next, content)) = &content {
+                        inner::describe(decoded, *next, content);
                     }
+                    decoded.esp_opened(Seal::Open, content);
                 }
             }
         }

@@ -117,13 +117,10 @@ fn judge_group(report: &mut Report<'_>, wanted: GroupId, earlier: &Message, mess
         let says = format!("KE of {}, the responder asks for {wanted}", ke.group);
         report.say(rules::INVALID_KE_RETRY, body(part), says);
     }
-    let sa = |message: &Message| {
-        message.part(PayloadType::SA).map(|part| (part.raw.body.clone(), part.raw.offset))
-    };
-    if let (Some((before, _)), Some((now, at))) = (sa(earlier), sa(message))
-        && before != now
+    if let (Some((_, before)), Some((part, now))) = (earlier.sa(), message.sa())
+        && let Some(says) = proposals::difference(before, now)
     {
-        report.say(rules::INVALID_KE_SUITES, at, "the SA payload is not the one offered before");
+        report.say(rules::INVALID_KE_SUITES, body(part), says);
     }
 }
 

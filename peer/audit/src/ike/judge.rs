@@ -12,6 +12,7 @@ use super::{
     answer, auth, chain, child, finish, header, init, natd, notify, presence, proposals, selectors,
     values,
 };
+use crate::contents::Seal;
 use crate::describe::{self, Decoded, DetailLevel};
 use crate::esp::Esp;
 use crate::finding::{Finding, Report};
@@ -115,9 +116,14 @@ impl Ike {
             bytes: bytes.get(..length).unwrap_or(bytes).to_vec(),
             clear: chain::take(raw.payloads.clone()),
             inner: None,
+            seal: Seal::Unopened,
         };
         let initial = raw.header.exchange == ExchangeType::IKE_SA_INIT;
         if !initial && session.spi_r != raw.header.spi_r {
+            // It belongs to no IKE SA that was seen to begin, but what it says can be shown.
+            let own = keys.ike(raw.header.spi_i, raw.header.spi_r);
+            let sealed = open::sealed(&message);
+            read_again(&mut message, sealed, own.as_deref());
             describe::message(decoded, &message);
             return;
         }
@@ -192,9 +198,13 @@ fn judge_later(
     match (sealed, sa_keys.as_deref()) {
         (Some(sealed), Some(sa_keys)) => {
             match open::open(report, session, message, sealed, sa_keys) {
-                Opened::Content(octets, at) => content = Some((sealed, octets, at)),
-                Opened::Unreadable => {}
+                Opened::Content(octets, at) => {
+                    message.seal = Seal::Open;
+                    content = Some((sealed, octets, at));
+                }
+                Opened::Unreadable => message.seal = Seal::Broken,
                 Opened::Forged => {
+                    message.seal = Seal::Broken;
                     describe::message(decoded, message);
                     return None;
                 }
@@ -349,7 +359,7 @@ fn put_together(
     chain::judge_inner(report, first, &octets, 0, response)
 }
 
-/// Decrypts a repetition for the timeline; nothing of it is judged again.
+/// Decrypts a message for the timeline only, such as a repetition; nothing of it is judged.
 fn read_again(message: &mut Message, sealed: Option<Sealed>, keys: Option<&IkeSaKeys>) {
     let (Some(sealed), Some(keys)) = (sealed, keys) else { return };
     if sealed.fragment.is_some() {
@@ -360,7 +370,11 @@ fn read_again(message: &mut Message, sealed: Option<Sealed>, keys: Option<&IkeSa
         Role::Responder => &keys.responder,
     };
     let octets = message.bytes.get(..sealed.end).unwrap_or(&message.bytes);
-    let Ok(content) = cipher.open(octets, sealed.body) else { return };
+    let Ok(content) = cipher.open(octets, sealed.body) else {
+        message.seal = Seal::Broken;
+        return;
+    };
+    message.seal = Seal::Open;
     let at = sealed.body + cipher.iv_len();
     message.inner = ikeproof_proto::wire::RawPayload::decode_chain(sealed.first, &content, at)
         .ok()

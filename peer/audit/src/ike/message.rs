@@ -8,16 +8,9 @@ use ikeproof_proto::wire::v2::presence::{Direction, Role};
 use ikeproof_proto::wire::v2::{Auth, Ke, Notify, Payload, Sa, Ts};
 use ikeproof_proto::wire::{ExchangeType, Header, NotifyType, PayloadType, RawPayload};
 
+pub(crate) use crate::contents::Part;
+use crate::contents::Seal;
 use crate::observed::Frame;
-
-/// A payload, raw and typed.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    /// As it is on the wire.
-    pub(crate) raw: RawPayload,
-    /// What it means; `Payload::Unknown` if it does not decode.
-    pub(crate) typed: Payload,
-}
 
 /// A message.
 #[derive(Clone, Debug)]
@@ -40,6 +33,8 @@ pub(crate) struct Message {
     pub(crate) clear: Vec<Part>,
     /// The payloads that were encrypted, if there were any and they could be read.
     pub(crate) inner: Option<Vec<Part>>,
+    /// What became of the encrypted part.
+    pub(crate) seal: Seal,
 }
 
 impl Message {

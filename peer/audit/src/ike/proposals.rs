@@ -1,7 +1,9 @@
 //! Proposals of one SA payload: numbers, SPIs, and transforms that belong together (RFC 7296,
-//! sections 3.3 and 3.3.1 to 3.3.5; RFC 5282; RFC 4106; RFC 7634).
+//! sections 3.3 and 3.3.1 to 3.3.5; RFC 5282; RFC 4106; RFC 7634); and whether two offers are the same.
 
-use ikeproof_proto::wire::v2::{Attribute, Proposal, Transform};
+use std::collections::HashSet;
+
+use ikeproof_proto::wire::v2::{Attribute, Proposal, Sa, Transform};
 use ikeproof_proto::wire::{EncrId, ExchangeType, GroupId, IntegId, ProtocolId, TransformType};
 
 use super::message::{Message, body};
@@ -171,6 +173,38 @@ fn key_length(cipher: EncrId, protocol: ProtocolId) -> Option<(bool, &'static Ru
         _ if is_aead(cipher) => (true, rules::KEY_LENGTH_ESP_AEAD),
         _ => return None,
     })
+}
+
+/// In what the suites of two offers differ; `None` if both offer the same set.
+///
+/// Transforms of a type are alternatives, whatever their order (RFC 7296 §3.3), and a number is only
+/// a proposal's place in the order of preference: who is told of another group may put it first.
+pub(crate) fn difference(before: &Sa, now: &Sa) -> Option<String> {
+    if let Some(number) = not_in(before, now) {
+        return Some(format!("proposal {number} of the offer before is not in it as it was"));
+    }
+    let number = not_in(now, before)?;
+    Some(format!("proposal {number} was not in the offer before"))
+}
+
+/// The number of the first proposal of an offer whose suites the other offer does not have.
+fn not_in(sa: &Sa, other: &Sa) -> Option<u8> {
+    let others: Vec<Suites<'_>> = other.proposals.iter().map(Suites::of).collect();
+    let missing = sa.proposals.iter().find(|proposal| !others.contains(&Suites::of(proposal)));
+    missing.map(|proposal| proposal.number)
+}
+
+/// What a proposal stands for.
+#[derive(PartialEq, Eq)]
+struct Suites<'a> {
+    protocol: ProtocolId,
+    transforms: HashSet<&'a Transform>,
+}
+
+impl<'a> Suites<'a> {
+    fn of(proposal: &'a Proposal) -> Self {
+        Self { protocol: proposal.protocol, transforms: proposal.transforms.iter().collect() }
+    }
 }
 
 /// Whether a cipher authenticates by itself.

@@ -5,4 +5,5 @@ mod capture;
 mod fuzz;
 mod honest;
 mod mutants;
+mod offers;
 mod support;

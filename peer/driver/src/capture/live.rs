@@ -2,8 +2,9 @@
 //!
 //! The socket is open before [`Capture::start`] returns, so nothing sent afterwards is missed. The
 //! socket sees all interfaces of the namespace and the thread picks one by index: binding a packet
-//! socket to an interface needs an address that cannot be made in safe Rust. Frames may be larger than
-//! the MTU where the interface offloads segmentation. Memory is one frame and the socket's buffer.
+//! socket to an interface needs an address that cannot be made in safe Rust. The index is asked of the
+//! socket, since only that is sure to be in the namespace. Frames may be larger than the MTU where the
+//! interface offloads segmentation. Memory is one frame and the socket's buffer.
 
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -14,12 +15,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::net::if_::if_nametoindex;
-use nix::sys::socket::{
-    AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag, SockProtocol, SockType,
-    recvmsg, setsockopt, socket, sockopt,
-};
+use nix::sys::socket::{ControlMessageOwned, LinkAddr, MsgFlags, recvmsg, setsockopt, sockopt};
 use nix::sys::time::{TimeSpec, TimeVal, TimeValLike};
+use rustix::net::netdevice::name_to_index;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -28,13 +26,23 @@ use super::pcapng::{CaptureFile, InterfaceId, InterfaceInfo};
 use super::watch::{WatchConfig, WireReport, WireWatch};
 use crate::netns::{OpenError, Place, Wanted};
 
+/// Which interface is captured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Interface {
+    /// The one of this name.
+    Named(String),
+    /// The first of `eth0`, `eth1` and so on that is there: a container has one, and it is not always
+    /// `eth0`.
+    Ethernet,
+}
+
 /// What to capture, and where it goes.
 #[derive(Debug, Clone)]
 pub struct CaptureOptions {
     /// Whose interface.
     pub place: Place,
-    /// The interface's name there, such as `eth0`.
-    pub interface: String,
+    /// The interface there.
+    pub interface: Interface,
     /// The file to write to.
     pub file: Option<CaptureFile>,
     /// What is said about the interface in the file, such as the container's name.
@@ -47,10 +55,10 @@ pub struct CaptureOptions {
 
 impl CaptureOptions {
     /// A capture of this interface without a file.
-    pub fn new(place: Place, interface: impl Into<String>) -> Self {
+    pub fn new(place: Place, interface: Interface) -> Self {
         Self {
             place,
-            interface: interface.into(),
+            interface,
             file: None,
             description: None,
             watch: WatchConfig::default(),
@@ -117,11 +125,11 @@ impl Capture {
     ///
     /// Says what is in the way: the namespace, the interface, or a missing capability.
     pub fn start(options: CaptureOptions) -> Result<Self, OpenError> {
-        let (fd, index) = options.place.run(|| open(&options.interface))?;
+        let (fd, interface, index) = open(&options.place, &options.interface)?;
         let stop = Arc::new(AtomicBool::new(false));
-        let interface = options.interface.clone();
         let watch = Arc::new(Mutex::new(WireWatch::new(options.watch.clone())));
         let reader = Reader {
+            interface: interface.clone(),
             index: usize::try_from(index).unwrap_or(usize::MAX),
             watch: Arc::clone(&watch),
             written_to: None,
@@ -133,7 +141,7 @@ impl Capture {
         let thread = std::thread::Builder::new()
             .name(format!("capture-{interface}"))
             .spawn(move || reader.run(&fd, &stopped))
-            .map_err(|error| OpenError::of(Wanted::Packet(interface.clone()), error))?;
+            .map_err(|error| OpenError::of(Wanted::Packet, error))?;
         Ok(Self { interface, stop, watch, thread: Some(thread) })
     }
 
@@ -168,28 +176,43 @@ impl Drop for Capture {
     }
 }
 
-fn open(interface: &str) -> Result<(OwnedFd, u32), OpenError> {
-    let index = if_nametoindex(interface)
-        .map_err(|_| OpenError::NoInterface { interface: interface.to_owned() })?;
-    let open = || -> Result<OwnedFd, Errno> {
-        let family = AddressFamily::Packet;
-        let fd = socket(family, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)?;
+fn open(place: &Place, interface: &Interface) -> Result<(OwnedFd, String, u32), OpenError> {
+    let fd = OwnedFd::from(place.socket(&Wanted::Packet)?);
+    let (name, index) = find(&fd, interface)?;
+    let set = || -> Result<(), Errno> {
         setsockopt(&fd, sockopt::ReceiveTimestampns, &true)?;
         setsockopt(&fd, sockopt::RxqOvfl, &1)?;
         setsockopt(&fd, sockopt::ReceiveTimeout, &TimeVal::milliseconds(POLL_MS))?;
         if setsockopt(&fd, sockopt::RcvBufForce, &BUFFER).is_err() {
             setsockopt(&fd, sockopt::RcvBuf, &BUFFER)?;
         }
-        Ok(fd)
+        Ok(())
     };
-    match open() {
-        Ok(fd) => Ok((fd, index)),
-        Err(errno) => Err(OpenError::of(Wanted::Packet(interface.to_owned()), errno)),
-    }
+    set().map_err(|errno| OpenError::of(Wanted::Packet, errno))?;
+    Ok((fd, name, index))
+}
+
+/// Name and index of an interface in the namespace of a socket.
+fn find(fd: &OwnedFd, interface: &Interface) -> Result<(String, u32), OpenError> {
+    let candidates = match interface {
+        Interface::Named(name) => vec![name.clone()],
+        Interface::Ethernet => (0..MOST_ETHERNETS).map(|number| format!("eth{number}")).collect(),
+    };
+    let found = candidates.into_iter().find_map(|name| {
+        let index = name_to_index(fd, &name).ok()?;
+        Some((name, index))
+    });
+    found.ok_or_else(|| OpenError::NoInterface {
+        interface: match interface {
+            Interface::Named(name) => name.clone(),
+            Interface::Ethernet => "eth0".to_owned(),
+        },
+    })
 }
 
 struct Reader {
     options: CaptureOptions,
+    interface: String,
     index: usize,
     watch: Arc<Mutex<WireWatch>>,
     written_to: Option<InterfaceId>,
@@ -234,7 +257,7 @@ impl Reader {
                     // The interface going down is told once and is no end: it may come up again.
                     Err(Errno::EAGAIN | Errno::EINTR | Errno::ENETDOWN) => continue,
                     Err(errno) => {
-                        let interface = self.options.interface;
+                        let interface = self.interface;
                         return Err(CaptureError::Socket { interface, source: errno.into() });
                     }
                 };
@@ -300,7 +323,7 @@ impl Reader {
             return Ok(id);
         }
         let info = InterfaceInfo {
-            name: self.options.interface.clone(),
+            name: self.interface.clone(),
             link,
             synthesised: false,
             description: self.options.description.clone(),
@@ -311,7 +334,7 @@ impl Reader {
     }
 
     fn file_error(&self, source: io::Error) -> CaptureError {
-        CaptureError::File { interface: self.options.interface.clone(), source }
+        CaptureError::File { interface: self.interface.clone(), source }
     }
 }
 
@@ -319,6 +342,8 @@ fn now() -> Duration {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
+/// Names that are tried for [`Interface::Ethernet`].
+const MOST_ETHERNETS: u8 = 16;
 const MAX_FRAME: usize = 96 << 10;
 const BUFFER: usize = 16 << 20;
 const POLL_MS: i64 = 100;

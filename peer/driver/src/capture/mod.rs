@@ -12,7 +12,7 @@ mod synthesis;
 mod watch;
 
 pub use frame::{Cidr, CidrError, Frame, FrameDirection, LinkType};
-pub use live::{Capture, CaptureError, CaptureOptions, CaptureSummary};
+pub use live::{Capture, CaptureError, CaptureOptions, CaptureSummary, Interface};
 pub use pcapng::{CaptureFile, InterfaceId, InterfaceInfo, PcapngWriter};
 pub use synthesis::{SynthesisError, SynthesisOptions, synthesise, synthesise_clear};
 pub use watch::{ClearWhat, InClear, WatchConfig, WireReport, WireWatch};

@@ -15,8 +15,8 @@ pub enum Wanted {
     Udp(SocketAddr),
     /// A raw IP socket on this address for this protocol number.
     Raw(std::net::IpAddr, u8),
-    /// A packet socket on this interface.
-    Packet(String),
+    /// A packet socket, which sees all interfaces.
+    Packet,
 }
 
 impl fmt::Display for Wanted {
@@ -26,7 +26,7 @@ impl fmt::Display for Wanted {
             Self::Raw(address, 50) => write!(f, "raw ESP on {address}"),
             Self::Raw(address, 51) => write!(f, "raw AH on {address}"),
             Self::Raw(address, protocol) => write!(f, "raw protocol {protocol} on {address}"),
-            Self::Packet(interface) => write!(f, "a capture on {interface}"),
+            Self::Packet => f.write_str("a capture"),
         }
     }
 }
@@ -44,8 +44,8 @@ pub enum OpenError {
     },
     /// Entering the namespace was refused.
     #[error(
-        "entering network namespace {path} needs CAP_SYS_ADMIN; run as root, or let a helper \
-         container in that namespace open the sockets"
+        "entering network namespace {path} needs CAP_SYS_ADMIN; run as root, or have its sockets \
+         handed over from inside"
     )]
     EnterDenied {
         /// The file that names the namespace.
@@ -86,6 +86,12 @@ pub enum OpenError {
     NoInterface {
         /// The name that was asked for.
         interface: String,
+    },
+    /// The socket is not among those that were handed over, or was taken already.
+    #[error("{wanted} is not among the sockets that were handed over")]
+    NotHanded {
+        /// What was to be opened.
+        wanted: Wanted,
     },
     /// The address family of two addresses, or of an address and an option, differs.
     #[error("{wanted}: {option} is for IPv4 only")]
@@ -134,7 +140,7 @@ mod tests {
         for (wanted, capability) in [
             (Wanted::Udp(address), "CAP_NET_BIND_SERVICE"),
             (Wanted::Raw(address.ip(), 50), "raw ESP on 192.0.2.1 needs CAP_NET_RAW"),
-            (Wanted::Packet("eth0".to_owned()), "a capture on eth0 needs CAP_NET_RAW"),
+            (Wanted::Packet, "a capture needs CAP_NET_RAW"),
         ] {
             for errno in [Errno::EPERM, Errno::EACCES] {
                 let text = OpenError::of(wanted.clone(), errno).to_string();

@@ -10,7 +10,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
-use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::UdpSocket;
 
 use super::error::{OpenError, Wanted};
@@ -122,22 +121,17 @@ impl RawSocket {
         if mode == HeaderMode::Included && local.is_ipv6() {
             return Err(OpenError::Ipv4Only { wanted: wanted(), option: "an included header" });
         }
-        let socket = place.run(|| {
-            let open = || -> io::Result<Socket> {
-                let address = SocketAddr::new(local, 0);
-                let domain = Domain::for_address(address);
-                let number = Protocol::from(i32::from(protocol.number()));
-                let socket = Socket::new(domain, Type::RAW.nonblocking(), Some(number))?;
-                match mode {
-                    HeaderMode::Kernel(df) => set_df(&socket, local.is_ipv6(), df)?,
-                    HeaderMode::Included => socket.set_header_included_v4(true)?,
-                }
-                enlarge_buffers(&socket);
-                socket.bind(&address.into())?;
-                Ok(socket)
-            };
-            open().map_err(|error| OpenError::of(wanted(), error))
-        })?;
+        let socket = place.socket(&wanted())?;
+        let set = || -> io::Result<()> {
+            socket.set_nonblocking(true)?;
+            match mode {
+                HeaderMode::Kernel(df) => set_df(&socket, local.is_ipv6(), df)?,
+                HeaderMode::Included => socket.set_header_included_v4(true)?,
+            }
+            enlarge_buffers(&socket);
+            Ok(())
+        };
+        set().map_err(|error| OpenError::of(wanted(), error))?;
         let socket =
             UdpSocket::from_std(socket.into()).map_err(|error| OpenError::of(wanted(), error))?;
         Ok(Self { socket, local, protocol, included: mode == HeaderMode::Included })

@@ -8,7 +8,7 @@ use rustix::net::sockopt::{
     Ipv4PathMtuDiscovery, Ipv6PathMtuDiscovery, set_ip_mtu_discover, set_ipv6_mtu_discover,
 };
 use serde::{Deserialize, Serialize};
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::Socket;
 
 use super::error::{OpenError, Wanted};
 use super::place::Place;
@@ -60,23 +60,19 @@ pub fn open_udp_std(
     address: SocketAddr,
     options: UdpOptions,
 ) -> Result<UdpSocket, OpenError> {
-    place.run(|| {
-        let open = || -> std::io::Result<Socket> {
-            let domain = Domain::for_address(address);
-            let socket = Socket::new(domain, Type::DGRAM.nonblocking(), Some(Protocol::UDP))?;
-            if address.is_ipv6() {
-                socket.set_only_v6(true)?;
-            }
-            set_df(&socket, address.is_ipv6(), options.df)?;
-            enlarge_buffers(&socket);
-            if options.gro {
-                setsockopt(&socket, sockopt::UdpGroSegment, &true)?;
-            }
-            socket.bind(&address.into())?;
-            Ok(socket)
-        };
-        open().map(UdpSocket::from).map_err(|error| OpenError::of(Wanted::Udp(address), error))
-    })
+    let wanted = Wanted::Udp(address);
+    let socket = place.socket(&wanted)?;
+    let set = || -> std::io::Result<()> {
+        socket.set_nonblocking(true)?;
+        set_df(&socket, address.is_ipv6(), options.df)?;
+        enlarge_buffers(&socket);
+        if options.gro {
+            setsockopt(&socket, sockopt::UdpGroSegment, &true)?;
+        }
+        Ok(())
+    };
+    set().map_err(|error| OpenError::of(wanted, error))?;
+    Ok(socket.into())
 }
 
 /// Sets the DF bit of what a socket sends.

@@ -4,12 +4,13 @@ use std::process::Command;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
-use ikeproof_driver::netns::Place;
+use ikeproof_driver::netns::{Namespace as NetNamespace, Place};
 use nix::sched::{CloneFlags, unshare};
 
 /// A namespace that lives as long as this does.
 pub struct Namespace {
     pub place: Place,
+    inside: NetNamespace,
     thread_id: i32,
     keep: Option<mpsc::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -31,14 +32,15 @@ impl Namespace {
             .map_err(|_| "the thread ended".to_owned())?
             .map_err(|errno| format!("unshare: {errno}"))?;
         let path = format!("/proc/{}/task/{thread_id}/ns/net", std::process::id());
-        let place = Place::Namespace(path.into());
-        Ok(Self { place, thread_id, keep: Some(keep), thread: Some(thread) })
+        let inside = NetNamespace::at(path);
+        let place = Place::Namespace(inside.clone());
+        Ok(Self { place, inside, thread_id, keep: Some(keep), thread: Some(thread) })
     }
 
     /// Runs `ip` there.
     fn ip(&self, arguments: &str) -> Result<(), String> {
         let output = self
-            .place
+            .inside
             .run(|| Ok(Command::new("ip").args(arguments.split_whitespace()).output()))
             .map_err(|error| error.to_string())?
             .map_err(|error| format!("ip: {error}"))?;

@@ -11,7 +11,7 @@ use crate::crypto::Provider;
 use crate::datagram;
 use crate::entropy::{Entropy, Label};
 use crate::event::{DropReason, Event, KeyLogEntry};
-use crate::fault::{self, Change, Faults};
+use crate::fault::{self, Change, Changes, Fault, Faults};
 use crate::io::{IkeHandle, Output, Path};
 use crate::sa;
 use crate::wire::v2::Payload;
@@ -24,8 +24,18 @@ pub(crate) struct Context {
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) entropy: Entropy,
     faults: Faults,
+    substitutes: Vec<Substitute>,
     out: VecDeque<Output>,
     child_spis: BTreeSet<u32>,
+}
+
+/// What goes out in place of the first copies of an honest message.
+#[derive(Debug)]
+struct Substitute {
+    honest: Vec<u8>,
+    /// Nothing, if it is withheld.
+    faulty: Option<Vec<u8>>,
+    copies: u32,
 }
 
 /// Who sends a message and in which exchange: what its header says, but for the payloads.
@@ -70,6 +80,7 @@ impl Context {
             provider,
             entropy: Entropy::new(seed),
             faults,
+            substitutes: Vec::new(),
             out: VecDeque::new(),
             child_spis: BTreeSet::new(),
         }
@@ -114,8 +125,23 @@ impl Context {
 
     /// Sends a finished IKE message.
     pub(crate) fn transmit(&mut self, path: Path, message: &[u8]) {
-        let bytes = datagram::frame(path.channel, message);
+        let bytes = match self.substitute(message) {
+            Some(None) => return,
+            Some(Some(faulty)) => datagram::frame(path.channel, &faulty),
+            None => datagram::frame(path.channel, message),
+        };
         self.out.push_back(Output::Transmit { path, bytes });
+    }
+
+    /// What a fault sends in place of this copy of a message: `Some(None)` for nothing at all.
+    fn substitute(&mut self, message: &[u8]) -> Option<Option<Vec<u8>>> {
+        let at = self.substitutes.iter().position(|substitute| substitute.honest == message)?;
+        let substitute = self.substitutes.get_mut(at)?;
+        substitute.copies = substitute.copies.saturating_sub(1);
+        if substitute.copies == 0 {
+            return Some(self.substitutes.swap_remove(at).faulty);
+        }
+        Some(substitute.faulty.clone())
     }
 
     /// Sends octets that are no IKE message, such as a keepalive.
@@ -123,22 +149,36 @@ impl Context {
         self.out.push_back(Output::Transmit { path, bytes });
     }
 
+    /// From now on the endpoint deviates so.
+    pub(crate) fn arm(&mut self, fault: Fault) {
+        self.faults.add(fault);
+    }
+
     /// The faults for the next message of this kind.
-    pub(crate) fn changes(&mut self, envelope: &Envelope) -> Vec<Change> {
-        self.faults.next(envelope.exchange, envelope.response)
+    pub(crate) fn changes(&mut self, envelope: &Envelope) -> Changes {
+        let Envelope { exchange, response, message_id, .. } = *envelope;
+        let changes = self.faults.next(exchange, response);
+        for change in changes.all() {
+            let change = change.clone();
+            let event = Event::FaultApplied { exchange, response, message_id, change };
+            self.out.push_back(Output::Event(event));
+        }
+        changes
+    }
+
+    /// The first `copies` copies of the message `honest` will be `faulty` instead.
+    pub(crate) fn replace_copies(&mut self, honest: &[u8], faulty: Option<Vec<u8>>, copies: u32) {
+        self.substitutes.push(Substitute { honest: honest.to_vec(), faulty, copies });
     }
 
     /// Builds a message without protection. `None` if a fault withholds it.
     pub(crate) fn plain(&mut self, envelope: &Envelope, payloads: &[Payload]) -> Option<Vec<u8>> {
         let changes = self.changes(envelope);
-        let mut payloads: Vec<_> = payloads.iter().map(Payload::encode).collect();
-        fault::apply_payloads(&changes, &mut payloads);
-        let mut message = RawMessage { header: envelope.header(), payloads, trailing: Vec::new() };
-        message.link();
-        fault::apply_lengths(&changes, &mut message.payloads);
-        fault::apply_header(&changes, &mut message.header);
-        let mut bytes = message.encode();
-        fault::apply_wire(&changes, &mut bytes).then_some(bytes)
+        let message = plain(&changes.lasting(), envelope, payloads)?;
+        if let Some((first, copies)) = changes.first_copies() {
+            self.replace_copies(&message, plain(&first, envelope, payloads), copies);
+        }
+        Some(message)
     }
 
     /// An SPI for a Child SA that no other one of this endpoint has (RFC 4303 §2.1: 256 and up).
@@ -151,8 +191,25 @@ impl Context {
         }
     }
 
+    /// How many SPIs of Child SAs are taken.
+    #[cfg(any(test, feature = "testing"))]
+    pub(crate) fn child_spis(&self) -> usize {
+        self.child_spis.len()
+    }
+
     /// Lets another Child SA have the SPI.
     pub(crate) fn free_child_spi(&mut self, spi: u32) {
         self.child_spis.remove(&spi);
     }
+}
+
+fn plain(changes: &[Change], envelope: &Envelope, payloads: &[Payload]) -> Option<Vec<u8>> {
+    let mut payloads: Vec<_> = payloads.iter().map(Payload::encode).collect();
+    fault::apply_payloads(changes, &mut payloads);
+    let mut message = RawMessage { header: envelope.header(), payloads, trailing: Vec::new() };
+    message.link();
+    fault::apply_lengths(changes, &mut message.payloads);
+    fault::apply_header(changes, &mut message.header);
+    let mut bytes = message.encode();
+    fault::apply_wire(changes, &mut bytes).then_some(bytes)
 }

@@ -2,7 +2,11 @@
 
 pub(crate) mod context;
 mod cookie;
+#[cfg(any(test, feature = "testing"))]
+mod footprint;
 mod limits;
 mod table;
 
+#[cfg(any(test, feature = "testing"))]
+pub use footprint::Footprint;
 pub use table::{Endpoint, SaClock};

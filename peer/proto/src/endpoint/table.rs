@@ -90,6 +90,22 @@ impl Endpoint {
         self.sas.len()
     }
 
+    /// How much the endpoint keeps, for tests of what must not grow.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn footprint(&self) -> super::Footprint {
+        super::Footprint {
+            ike_sas: self.sas.len(),
+            half_open: self.half_open.total(),
+            by_spi: self.by_spi.len(),
+            by_request: self.by_request.len(),
+            sources: self.sources.len(),
+            timers: self.timers.len(),
+            deadlines: self.deadlines.len(),
+            child_spis: self.cx.child_spis(),
+            entropy: self.cx.entropy.counters(),
+        }
+    }
+
     /// The configuration that the endpoint was made with.
     pub fn config(&self) -> &EndpointConfig {
         &self.cx.config
@@ -212,7 +228,7 @@ impl Endpoint {
             || !header.flags.contains(Flags::INITIATOR)
         {
             let message = "IKE_SA_INIT request with a Message ID, a responder's SPI or wrong flags";
-            self.cx.violation(None, remote, "rfc7296-3.1-responder-spi-zero-first", message);
+            self.cx.violation(None, remote, "rfc7296-3.1-spir-zero-first", message);
             return self.cx.dropped(remote, len, DropReason::WrongSpi);
         }
         if self.repeat_init(arrival) {
@@ -366,6 +382,7 @@ impl Endpoint {
                 self.schedule(ike);
             }
             Command::Forget { ike } => self.close(ike, CloseReason::Forgotten),
+            Command::Deviate(fault) => self.cx.arm(*fault),
             Command::Shutdown => {
                 self.shutting_down = true;
                 let all: Vec<_> = self.sas.keys().copied().collect();

@@ -276,6 +276,11 @@ impl DataPlane {
         self.inbound.get(&spi).map(|held| &held.sa)
     }
 
+    /// How many SAs there are for receiving, over all tunnels.
+    pub fn inbound_sas(&self) -> usize {
+        self.inbound.len()
+    }
+
     /// The SAs of a tunnel for sending, with whether they are active.
     pub fn outbound(&self, tunnel: TunnelId) -> impl Iterator<Item = (&OutboundSa, bool)> {
         let held = self.tunnels.get(&tunnel).into_iter().flat_map(|tunnel| &tunnel.outbound);

@@ -2,8 +2,9 @@
 
 #![expect(clippy::expect_used, reason = "a test that is set up wrongly has to end")]
 
+pub mod fuzz;
 mod pair;
 mod setup;
 
 pub use pair::{Flight, Node, Pair, Side};
-pub use setup::{connection, credential, endpoint_config, open_profile};
+pub use setup::{connection, credential, endpoint_config};

@@ -189,22 +189,24 @@ impl Pair {
 
     fn advance_with(&mut self, by: Duration, mut after: impl FnMut(&mut Self)) {
         let end = self.now + by;
-        loop {
-            let due = |node: &Node| node.deadline.map(|deadline| deadline.at);
-            let next =
-                [(due(&self.initiator), Side::Initiator), (due(&self.responder), Side::Responder)]
-                    .into_iter()
-                    .filter_map(|(at, side)| at.map(|at| (at, side)))
-                    .min_by_key(|(at, _)| *at);
-            match next {
-                Some((at, side)) if at <= end => {
-                    self.now = self.now.max(at);
-                    self.handle(side, EdgeInput::Timeout);
-                    after(self);
-                }
-                _ => break,
-            }
+        while self.fire_before(end) {
+            after(self);
         }
         self.now = end;
+    }
+
+    /// Moves the clock to the next timer of either side and fires it, unless it is after `end`.
+    /// Says whether there was one; what it leads to is on the wire.
+    pub fn fire_before(&mut self, end: Time) -> bool {
+        let due = |node: &Node| node.deadline.map(|deadline| deadline.at);
+        let next =
+            [(due(&self.initiator), Side::Initiator), (due(&self.responder), Side::Responder)]
+                .into_iter()
+                .filter_map(|(at, side)| at.map(|at| (at, side)))
+                .min_by_key(|(at, _)| *at);
+        let Some((at, side)) = next.filter(|(at, _)| *at <= end) else { return false };
+        self.now = self.now.max(at);
+        self.handle(side, EdgeInput::Timeout);
+        true
     }
 }

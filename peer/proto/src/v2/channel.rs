@@ -1,18 +1,23 @@
-//! The protected channel of an IKE SA: SK payloads sealed and opened (RFC 7296 §3.14), and AUTH
-//! computed over what was said before it was there (§2.15).
+//! The protected channel of an IKE SA: messages sealed and read (RFC 7296 §3.14), and AUTH computed
+//! over what was said before it was there (§2.15).
 
 use subtle::ConstantTimeEq;
 
+use super::sa::Arrival;
+use super::syntax::{self, Unusable};
 use crate::crypto::keys::{padded_psk, psk_auth};
 use crate::crypto::suite::IkeSuite;
 use crate::crypto::{CryptoError, IkeCipher, IkeKeys, Provider, SecretBytes};
 use crate::endpoint::context::{Context, Envelope};
 use crate::entropy::Label;
-use crate::event::{IkeKeyLog, KeyLogEntry, Role};
+use crate::event::{DropReason, IkeKeyLog, KeyLogEntry, Role};
 use crate::fault::{self, Change};
 use crate::io::IkeHandle;
-use crate::wire::v2::{Id, Payload};
-use crate::wire::{DecodeError, ExchangeType, IkeSpi, PayloadType, RawMessage, RawPayload, Writer};
+use crate::wire::v2::{Id, Message, Payload};
+use crate::wire::{ExchangeType, IkeSpi, PayloadType, RawMessage, RawPayload, Writer};
+
+/// Octets of our nonces: at least half the key size of the largest PRF (RFC 7296 §2.10).
+pub(crate) const NONCE_LEN: usize = 32;
 
 /// The keys of an IKE SA and the SPIs that they belong to.
 #[derive(Debug)]
@@ -30,15 +35,13 @@ pub(crate) struct SecureChannel {
     last_iv: Vec<u8>,
 }
 
-/// Why an encrypted message cannot be read.
+/// Why a message gives no payloads to act upon.
 #[derive(Debug)]
-pub(crate) enum ReadError {
-    /// There is no SK payload, or it is not the last one.
-    NotEncrypted,
-    /// The checksum is wrong, or the length cannot be right.
-    BadIcv,
-    /// It is authentic, but its content is no chain of payloads.
-    Syntax(DecodeError),
+pub(crate) enum Unread {
+    /// It is not for this state, or not authentic: it is dropped, and nothing changes.
+    Dropped(DropReason),
+    /// It is authentic, but its content cannot be used.
+    Unusable(Unusable),
 }
 
 impl SecureChannel {
@@ -101,12 +104,28 @@ impl SecureChannel {
         payloads: &[Payload],
     ) -> Option<Vec<u8>> {
         let changes = cx.changes(envelope);
+        let message = self.protect(cx, ike, envelope, payloads, &changes.lasting())?;
+        if let Some((first, copies)) = changes.first_copies() {
+            let faulty = self.protect(cx, ike, envelope, payloads, &first);
+            cx.replace_copies(&message, faulty, copies);
+        }
+        Some(message)
+    }
+
+    fn protect(
+        &mut self,
+        cx: &mut Context,
+        ike: IkeHandle,
+        envelope: &Envelope,
+        payloads: &[Payload],
+        changes: &[Change],
+    ) -> Option<Vec<u8>> {
         let mut inner: Vec<_> = payloads.iter().map(Payload::encode).collect();
-        fault::apply_payloads(&changes, &mut inner);
+        fault::apply_payloads(changes, &mut inner);
         let mut content =
             RawMessage { header: envelope.header(), payloads: inner, trailing: Vec::new() };
         content.link();
-        fault::apply_lengths(&changes, &mut content.payloads);
+        fault::apply_lengths(changes, &mut content.payloads);
         let (first, plaintext) = RawPayload::encode_chain_as_is(&content.payloads);
 
         let mut sk = RawPayload::new(PayloadType::SK, vec![0; self.seal.body_len(plaintext.len())]);
@@ -115,7 +134,7 @@ impl SecureChannel {
         let mut message =
             RawMessage { header: envelope.header(), payloads: vec![sk], trailing: Vec::new() };
         message.link();
-        fault::apply_header(&changes, &mut message.header);
+        fault::apply_header(changes, &mut message.header);
         let mut bytes = message.encode();
         bytes.truncate(bytes.len().saturating_sub(body_len));
 
@@ -126,28 +145,41 @@ impl SecureChannel {
         let body = self.seal.seal(&iv, &bytes, &plaintext).ok()?;
         self.last_iv = iv;
         bytes.extend_from_slice(&body);
-        fault::apply_wire(&changes, &mut bytes).then_some(bytes)
+        fault::apply_wire(changes, &mut bytes).then_some(bytes)
+    }
+
+    /// Reads a message of IKE_AUTH: the request as the responder, the response as the initiator.
+    pub(crate) fn read_auth(&self, arrival: &Arrival<'_>) -> Result<Message, Unread> {
+        let header = arrival.raw.header;
+        let response = self.role == Role::Initiator;
+        if header.exchange != ExchangeType::IKE_AUTH || header.flags.is_response() != response {
+            let exchange = header.exchange;
+            return Err(Unread::Dropped(DropReason::UnexpectedExchange { exchange }));
+        }
+        if header.message_id != 1 {
+            let (got, expected) = (header.message_id, 1);
+            return Err(Unread::Dropped(DropReason::MessageId { got, expected }));
+        }
+        self.read(arrival)
     }
 
     /// Checks and decrypts a message; its payloads, without the SK payload around them.
-    pub(crate) fn open(
-        &self,
-        bytes: &[u8],
-        raw: &RawMessage,
-    ) -> Result<Vec<RawPayload>, ReadError> {
+    pub(crate) fn read(&self, arrival: &Arrival<'_>) -> Result<Message, Unread> {
+        let Arrival { bytes, raw, .. } = arrival;
         let Some(sk) = raw.payloads.last().filter(|last| last.kind == PayloadType::SK) else {
-            return Err(ReadError::NotEncrypted);
+            return Err(Unread::Dropped(DropReason::NotEncrypted));
         };
+        let bad_icv = || Unread::Dropped(DropReason::BadIcv);
         let offset = sk.offset + RawPayload::HEADER_LEN;
-        let message = bytes.get(..offset + sk.body.len()).ok_or(ReadError::BadIcv)?;
-        let plaintext = self.open.open(message, offset).map_err(|_| ReadError::BadIcv)?;
+        let message = bytes.get(..offset + sk.body.len()).ok_or_else(bad_icv)?;
+        let plaintext = self.open.open(message, offset).map_err(|_| bad_icv())?;
         let inner_offset = offset + self.open.iv_len();
         let mut payloads = RawPayload::decode_chain(sk.next, &plaintext, inner_offset)
-            .map_err(ReadError::Syntax)?;
+            .map_err(|error| Unread::Unusable(Unusable::Syntax(error)))?;
         // Payloads in clear in front of SK are judged as well, but never used.
         let outside = raw.payloads.len().saturating_sub(1);
         payloads.extend(raw.payloads.iter().take(outside).filter(|p| p.critical).cloned());
-        Ok(payloads)
+        syntax::typed(raw.header, &payloads).map_err(Unread::Unusable)
     }
 
     /// The AUTH value of one end for a pre-shared key (RFC 7296 §2.15).

@@ -7,15 +7,15 @@ use super::channel::SecureChannel;
 use super::syntax;
 use crate::crypto::keys::child_keymat;
 use crate::crypto::suite::ChildSuite;
-use crate::crypto::{Secret, SecretBytes};
+use crate::crypto::{DirectionKeys, Secret, SecretBytes};
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
 use crate::event::{ChildEstablished, ChildKeyLog, Event, KeyLogEntry, Offer, Role, Side};
 use crate::io::{Channel, IkeHandle, Path};
 use crate::policy::{ChildContext, ChildSelection};
 use crate::sa::{
-    self, Encap, InboundParams, InboundSa, OutboundParams, OutboundSa, ReplayWindow, SelectorRange,
-    Selectors, TunnelId,
+    self, Encap, InboundParams, InboundSa, OutboundParams, OutboundSa, ReplayWindow, SaError,
+    SelectorRange, Selectors, TunnelId,
 };
 use crate::time::Time;
 use crate::wire::NotifyType;
@@ -68,6 +68,14 @@ impl Accepted {
             Payload::TsR(Ts::new(self.ts_r.clone())),
         ]
     }
+
+    /// The selectors of this end, which has this role, and those of the peer.
+    fn local_and_remote(&self, role: Role) -> (&[TrafficSelector], &[TrafficSelector]) {
+        match role {
+            Role::Initiator => (&self.ts_i, &self.ts_r),
+            Role::Responder => (&self.ts_r, &self.ts_i),
+        }
+    }
 }
 
 /// Both nonces of the exchange that makes a Child SA.
@@ -86,7 +94,8 @@ pub(crate) fn accept(cx: &mut Context, request: &ChildRequest<'_>) -> Result<Acc
         ChildSelection::Accept { proposal, suite, chosen } => {
             let offered = request.proposals.iter().find(|offer| offer.number == proposal);
             let Some(spi) = offered.and_then(spi_of) else {
-                let why = "the SPI of the proposal does not have four octets".to_owned();
+                let why =
+                    "the SPI of the proposal is reserved or does not have four octets".to_owned();
                 return Err(refused(cx, ike, NotifyType::INVALID_SYNTAX, why));
             };
             (suite, chosen, spi)
@@ -117,9 +126,11 @@ pub(crate) fn accept(cx: &mut Context, request: &ChildRequest<'_>) -> Result<Acc
     Ok(Accepted { suite, chosen, ts_i, ts_r, narrowed, spi_in, spi_out })
 }
 
-/// The SPI of a proposal for a Child SA.
+/// The SPI of a proposal for a Child SA, unless it is reserved (RFC 4303 §2.1): nothing could be sent
+/// with that.
 pub(crate) fn spi_of(proposal: &Proposal) -> Option<u32> {
-    <[u8; 4]>::try_from(proposal.spi.as_slice()).ok().map(u32::from_be_bytes)
+    let spi = <[u8; 4]>::try_from(proposal.spi.as_slice()).ok().map(u32::from_be_bytes)?;
+    (spi > 255).then_some(spi)
 }
 
 fn refused(cx: &mut Context, ike: IkeHandle, notify: NotifyType, detail: String) -> Notify {
@@ -127,8 +138,11 @@ fn refused(cx: &mut Context, ike: IkeHandle, notify: NotifyType, detail: String)
     Notify::new(notify, Vec::new())
 }
 
-/// Derives the keys and hands both directions to the data plane. `None` if the suite has no keys,
-/// which no selection gives.
+/// Derives the keys and hands both directions to the data plane.
+///
+/// # Errors
+/// If the data plane cannot run what was agreed on: the notification that says so. What was drawn
+/// for the Child SA is given back then, and whoever listens knows.
 pub(crate) fn install(
     cx: &mut Context,
     ike: IkeHandle,
@@ -137,21 +151,15 @@ pub(crate) fn install(
     accepted: &Accepted,
     nonces: Nonces<'_>,
     encap: Encap,
-) -> Option<Child> {
+) -> Result<Child, Notify> {
     let Accepted { suite, spi_in, spi_out, .. } = *accepted;
-    let keys = child_keymat(
-        &*cx.provider,
-        channel.suite.prf,
-        &channel.sk_d,
-        None,
-        nonces.ni,
-        nonces.nr,
-        suite,
-    )
-    .ok()?;
-    let (ours, theirs, local, remote) = match channel.role {
-        Role::Initiator => (keys.initiator, keys.responder, &accepted.ts_i, &accepted.ts_r),
-        Role::Responder => (keys.responder, keys.initiator, &accepted.ts_r, &accepted.ts_i),
+    let made = make(cx, ike, channel, accepted, nonces, encap);
+    let Made { inbound, outbound, ours, theirs } = match made {
+        Ok(made) => made,
+        Err(error) => {
+            cx.free_child_spi(spi_in);
+            return Err(refused(cx, ike, NotifyType::NO_PROPOSAL_CHOSEN, error.to_string()));
+        }
     };
     let (here, there) = (encap.src_ip(), encap.dst_ip());
     for (spi, source, destination, keys) in
@@ -165,39 +173,70 @@ pub(crate) fn install(
             KeyLogEntry::Child(Box::new(log))
         });
     }
-
     let tunnel = tunnel_of(ike);
-    let selectors = Selectors { local: ranges(local), remote: ranges(remote) };
-    let limits = sa::Limits::default();
-    let inbound = InboundParams {
-        spi: spi_in,
-        suite,
-        keys: theirs,
-        replay: ReplayWindow::new(REPLAY_WINDOW).unwrap_or_else(|_| ReplayWindow::off()),
-        selectors: selectors.clone(),
-        limits,
-    };
-    let iv_key = Secret::new(cx.entropy.array(Label::ESP_IV_KEY, ike.0));
-    let outbound =
-        OutboundParams { spi: spi_out, suite, keys: ours, iv_key, encap, selectors, limits };
-    let inbound = InboundSa::new(&*cx.provider, inbound).ok()?;
-    let outbound = OutboundSa::new(&*cx.provider, outbound).ok()?;
     cx.data_plane(sa::Command::InstallInbound { tunnel, sa: Box::new(inbound) });
     cx.data_plane(sa::Command::InstallOutbound { tunnel, sa: Box::new(outbound) });
     cx.data_plane(sa::Command::SwitchOutbound { tunnel, spi: spi_out, replaces: None });
+    let (local, remote) = accepted.local_and_remote(channel.role);
     cx.event(Event::ChildEstablished(Box::new(ChildEstablished {
         ike,
         tunnel: tunnel.0,
         spi_in,
         spi_out,
         suite,
-        ts_local: local.clone(),
-        ts_remote: remote.clone(),
+        ts_local: local.to_vec(),
+        ts_remote: remote.to_vec(),
         udp_encapsulated: encap.is_udp(),
         narrowed: accepted.narrowed,
     })));
     let expires = now + core::time::Duration::from_secs(cx.config.profile.timers.child_life);
-    Some(Child { spi_in, spi_out, expires })
+    Ok(Child { spi_in, spi_out, expires })
+}
+
+/// Both directions of a Child SA, and their keys.
+struct Made {
+    inbound: InboundSa,
+    outbound: OutboundSa,
+    ours: DirectionKeys,
+    theirs: DirectionKeys,
+}
+
+fn make(
+    cx: &mut Context,
+    ike: IkeHandle,
+    channel: &SecureChannel,
+    accepted: &Accepted,
+    nonces: Nonces<'_>,
+    encap: Encap,
+) -> Result<Made, SaError> {
+    let Accepted { suite, spi_in, spi_out, .. } = *accepted;
+    let provider = &*cx.provider;
+    let Nonces { ni, nr } = nonces;
+    let keys = child_keymat(provider, channel.suite.prf, &channel.sk_d, None, ni, nr, suite)?;
+    let (ours, theirs) = match channel.role {
+        Role::Initiator => (keys.initiator, keys.responder),
+        Role::Responder => (keys.responder, keys.initiator),
+    };
+    let (local, remote) = accepted.local_and_remote(channel.role);
+    let selectors = Selectors { local: ranges(local), remote: ranges(remote) };
+    let limits = sa::Limits::default();
+    let inbound = InboundParams {
+        spi: spi_in,
+        suite,
+        keys: theirs.clone(),
+        replay: ReplayWindow::new(REPLAY_WINDOW).unwrap_or_else(|_| ReplayWindow::off()),
+        selectors: selectors.clone(),
+        limits,
+    };
+    let iv_key = Secret::new(cx.entropy.array(Label::ESP_IV_KEY, ike.0));
+    let keys = ours.clone();
+    let outbound = OutboundParams { spi: spi_out, suite, keys, iv_key, encap, selectors, limits };
+    Ok(Made {
+        inbound: InboundSa::new(provider, inbound)?,
+        outbound: OutboundSa::new(provider, outbound)?,
+        ours,
+        theirs,
+    })
 }
 
 fn ranges(selectors: &[TrafficSelector]) -> Vec<SelectorRange> {

@@ -5,11 +5,10 @@ use std::collections::VecDeque;
 
 use core::time::Duration;
 
-use super::channel::{ReadError, SecureChannel};
+use super::channel::{SecureChannel, Unread};
 use super::child::{Child, tunnel_of};
-use super::initiator::repeat;
 use super::sa::{Arrival, Next, State};
-use super::syntax::{self, Unusable};
+use super::syntax::Unusable;
 use super::window::{Answered, Due, Pending, Schedule};
 use crate::config::EndpointConfig;
 use crate::datagram::KEEPALIVE;
@@ -142,8 +141,10 @@ impl Established {
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
-        let retransmit =
-            self.pending.as_ref().map(|(_, pending)| (pending.due(), TimerReason::Retransmit));
+        let retransmit = self.pending.as_ref().map(|(_, pending)| {
+            let Deadline { at, reason } = pending.deadline();
+            (at, reason)
+        });
         // While a request is on its way its own timer finds out whether the peer is there.
         let probe = self.pending.is_none().then_some((self.probe_at, TimerReason::DeadPeer));
         let keepalive = self.keepalive_at.map(|at| (at, TimerReason::Keepalive));
@@ -163,7 +164,7 @@ impl Established {
         cx: &mut Context,
     ) -> Next {
         if let Some((task, pending)) = &mut self.pending
-            && repeat(pending, self.path, ike, now, cx) == Due::GiveUp
+            && pending.timeout(self.path, ike, now, cx) == Due::GiveUp
         {
             let reason = match task {
                 Task::DeleteIke(reason) => *reason,
@@ -244,14 +245,13 @@ impl Established {
         };
         let message_id = self.next_request;
         self.next_request = self.next_request.wrapping_add(1);
-        let exchange = ExchangeType::INFORMATIONAL;
-        let envelope = self.channel.envelope(exchange, false, message_id);
+        let envelope = self.channel.envelope(ExchangeType::INFORMATIONAL, false, message_id);
         let bytes = self.channel.seal(cx, ike, &envelope, &payloads).unwrap_or_default();
         if !bytes.is_empty() {
-            cx.transmit(self.path, &bytes);
             self.sent(now);
         }
-        self.pending = Some((task, Pending::new(now, message_id, exchange, bytes, schedule)));
+        let pending = Pending::send(cx, now, self.path, &envelope, bytes, schedule);
+        self.pending = Some((task, pending));
     }
 
     fn sent(&mut self, now: Time) {
@@ -369,14 +369,10 @@ impl Established {
             cx.event(Event::Retransmitted { ike, exchange, message_id, response: true, attempt });
             return Next::State(State::Established(self));
         }
-        let payloads = match self.channel.open(arrival.bytes, &arrival.raw) {
-            Ok(payloads) => Ok(payloads),
-            Err(ReadError::Syntax(error)) => Err(error),
-            Err(error) => {
-                let reason = match error {
-                    ReadError::NotEncrypted => DropReason::NotEncrypted,
-                    _ => DropReason::BadIcv,
-                };
+        let typed = match self.channel.read(arrival) {
+            Ok(message) => Ok(message),
+            Err(Unread::Unusable(unusable)) => Err(unusable),
+            Err(Unread::Dropped(reason)) => {
                 cx.dropped(remote, len, reason);
                 return Next::State(State::Established(self));
             }
@@ -384,10 +380,6 @@ impl Established {
         self.last_heard = now;
         self.probe_at = now + self.dpd.idle;
         self.moved(ike, remote, cx);
-        let typed = match payloads {
-            Ok(payloads) => syntax::typed(header, &payloads),
-            Err(error) => Err(Unusable::Syntax(error)),
-        };
         if header.flags.is_response() {
             self.response(ike, now, arrival, typed, cx)
         } else {
@@ -471,7 +463,7 @@ impl Established {
                 }
                 Payload::Notify(found) if found.kind == NotifyType::AUTHENTICATION_FAILED => {
                     let (exchange, notify) = (ExchangeType::INFORMATIONAL, found.kind);
-                    cx.event(Event::PeerRefused { ike, exchange, notify });
+                    cx.event(Event::PeerRefused { ike, exchange, notify, tentative: false });
                     return (Vec::new(), Some(CloseReason::AuthenticationFailed));
                 }
                 _ => {}
@@ -507,7 +499,7 @@ impl Established {
         };
         if let Err(unusable) = typed {
             let requirement = "rfc7296-3.10.1-invalid-syntax-protected";
-            cx.violation(Some(ike), remote, requirement, format!("{unusable:?}"));
+            cx.violation(Some(ike), remote, requirement, unusable.to_string());
             return self.closed(CloseReason::ProtocolError);
         }
         match task {

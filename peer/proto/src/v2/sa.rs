@@ -114,8 +114,8 @@ impl State {
     /// The SPIs of the IKE SA.
     pub(crate) fn spis(&self) -> (IkeSpi, IkeSpi) {
         match self {
-            Self::InitiatorInit(state) => (state.spi_i, IkeSpi::ZERO),
-            Self::InitiatorAuth(state) => (state.channel.spi_i, state.channel.spi_r),
+            Self::InitiatorInit(state) => (state.spi_i(), IkeSpi::ZERO),
+            Self::InitiatorAuth(state) => (state.channel().spi_i, state.channel().spi_r),
             Self::ResponderAuth(state) => (state.channel.spi_i, state.channel.spi_r),
             Self::Established(state) => (state.channel.spi_i, state.channel.spi_r),
         }

@@ -1,6 +1,8 @@
 //! From raw payloads to typed ones, with the judgement that RFC 7296 §2.5 asks for: unknown payloads
 //! are skipped unless they are critical, reserved bits are not looked at.
 
+use core::fmt;
+
 use crate::wire::v2::{Message, Payload};
 use crate::wire::{DecodeError, Header, PayloadType, RawPayload};
 
@@ -11,6 +13,15 @@ pub(crate) enum Unusable {
     Critical(PayloadType),
     /// A payload that is not what its type says.
     Syntax(DecodeError),
+}
+
+impl fmt::Display for Unusable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Critical(kind) => write!(f, "the critical payload {kind} is not known"),
+            Self::Syntax(error) => error.fmt(f),
+        }
+    }
 }
 
 /// Types the payloads of a message.

@@ -4,12 +4,14 @@ use core::time::Duration;
 
 use rstest::rstest;
 
+use crate::crypto::suite::ChildProtocol;
 use crate::edge::EdgeInput;
 use crate::event::{CloseReason, DropReason, Event};
+use crate::fault::{Change, Fault};
 use crate::io::{Command, IkeHandle};
 use crate::sa::TunnelId;
 use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
-use crate::wire::NotifyType;
+use crate::wire::{ExchangeType, NotifyType, PayloadType};
 
 fn pair() -> Pair {
     Pair::new(endpoint_config(), endpoint_config())
@@ -310,4 +312,82 @@ fn every_flipped_octet_of_ike_auth_is_dropped_and_the_true_message_still_works()
     assert!(dropped.count() > bytes.len() - 40);
     pair.arrive(Side::Initiator, &auth[0].1);
     assert_eq!(established(&pair.responder.events), (true, true));
+}
+
+#[test]
+fn a_fault_of_the_first_copy_is_repaired_by_repetition() {
+    let mut responder = endpoint_config();
+    let change = Change::FlipWire { at: -1, mask: 1 };
+    let exchange = ExchangeType::IKE_AUTH;
+    responder.faults = vec![Fault { exchange, response: true, nth: None, copies: Some(1), change }];
+    let mut pair = Pair::new(endpoint_config(), responder);
+    let offer = connection("aes256-sha256-ecp256", "aes256gcm16");
+    pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    // <-- HDR, SK { … } with a wrong ICV
+    assert_eq!(established(&pair.initiator.events), (false, false));
+    let dropped =
+        |event: &Event| matches!(event, Event::PacketDropped { reason: DropReason::BadIcv, .. });
+    assert!(pair.initiator.events.iter().any(dropped));
+    pair.advance(Duration::from_secs(1));
+    assert_eq!(established(&pair.initiator.events), (true, true));
+}
+
+#[test]
+fn a_fault_that_is_armed_changes_the_next_message_alone() {
+    let mut pair = connected("aes256-sha256-ecp256", "aes256gcm16");
+    let change = Change::AddPayload { payload: PayloadType(200), critical: true, body: vec![1] };
+    let exchange = ExchangeType::INFORMATIONAL;
+    let fault = Fault { exchange, response: false, nth: Some(0), copies: None, change };
+    pair.command(Side::Responder, Command::Deviate(Box::new(fault)));
+    for _ in 0..2 {
+        pair.command(Side::Responder, Command::Probe { ike: IkeHandle(1) });
+    }
+    let is_applied = |event: &&Event| matches!(event, Event::FaultApplied { .. });
+    assert_eq!(pair.responder.events.iter().filter(is_applied).count(), 1);
+    assert_eq!(pair.responder.edge.endpoint().ike_sas(), 1);
+}
+
+#[rstest]
+#[case(255, (true, false))]
+#[case(256, (true, true))]
+fn a_child_sa_with_a_reserved_spi_is_refused(#[case] spi: u32, #[case] expected: (bool, bool)) {
+    let mut body = vec![0, 0, 0, 32, 1, 3, 4, 2];
+    body.extend(spi.to_be_bytes());
+    // AES-128-GCM-16 and no ESN.
+    body.extend([3, 0, 0, 12, 1, 0, 0, 20, 0x80, 14, 0, 128, 0, 0, 0, 8, 5, 0, 0, 0]);
+    let mut initiator = endpoint_config();
+    initiator.faults = vec![Fault {
+        exchange: ExchangeType::IKE_AUTH,
+        response: false,
+        nth: None,
+        copies: None,
+        change: Change::ReplaceBody { payload: PayloadType::SA, body },
+    }];
+    let mut pair = Pair::new(initiator, endpoint_config());
+    let offer = connection("aes256-sha256-ecp256", "aes128gcm16");
+    pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    assert_eq!(established(&pair.responder.events), expected);
+    let refused = pair.responder.find(|event| match event {
+        Event::ChildRefused { notify, .. } => Some(*notify),
+        _ => None,
+    });
+    assert_eq!(refused, (!expected.1).then_some(NotifyType::INVALID_SYNTAX));
+}
+
+#[test]
+fn what_the_data_plane_cannot_run_is_refused_and_not_granted() {
+    let mut responder = endpoint_config();
+    responder.profile.child.protocols.accept.push(ChildProtocol::Ah);
+    let mut pair = Pair::new(endpoint_config(), responder);
+    let offer = connection("aes256-sha256-ecp256", "ah:sha256");
+    pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    assert_eq!(established(&pair.responder.events), (true, false));
+    for node in [&pair.initiator, &pair.responder] {
+        let refused = node.find(|event| match event {
+            Event::ChildRefused { notify, .. } => Some(*notify),
+            _ => None,
+        });
+        assert_eq!(refused, Some(NotifyType::NO_PROPOSAL_CHOSEN), "{:#?}", node.events);
+        assert_eq!(node.edge.endpoint().footprint().child_spis, 0);
+    }
 }

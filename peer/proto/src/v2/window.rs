@@ -4,6 +4,9 @@
 use core::time::Duration;
 
 use crate::config::Timers;
+use crate::endpoint::context::{Context, Envelope};
+use crate::event::Event;
+use crate::io::{Deadline, IkeHandle, Path, TimerReason};
 use crate::time::Time;
 use crate::wire::ExchangeType;
 
@@ -54,7 +57,23 @@ pub(crate) enum Due {
 }
 
 impl Pending {
-    pub(crate) fn new(
+    /// Sends a request and starts its timer. Where a fault withholds it, so that `bytes` is empty, only
+    /// the timer runs.
+    pub(crate) fn send(
+        cx: &mut Context,
+        now: Time,
+        path: Path,
+        envelope: &Envelope,
+        bytes: Vec<u8>,
+        schedule: Schedule,
+    ) -> Self {
+        if !bytes.is_empty() {
+            cx.transmit(path, &bytes);
+        }
+        Self::new(now, envelope.message_id, envelope.exchange, bytes, schedule)
+    }
+
+    fn new(
         now: Time,
         message_id: u32,
         exchange: ExchangeType,
@@ -66,12 +85,36 @@ impl Pending {
     }
 
     /// When the timer fires next.
-    pub(crate) fn due(&self) -> Time {
-        self.due
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline { at: self.due, reason: TimerReason::Retransmit }
+    }
+
+    /// Repeats the request if its time has come, or says that the time is over.
+    pub(crate) fn timeout(
+        &mut self,
+        path: Path,
+        ike: IkeHandle,
+        now: Time,
+        cx: &mut Context,
+    ) -> Due {
+        let due = self.poll(now);
+        if let Due::Repeat(attempt) = due {
+            if !self.bytes.is_empty() {
+                cx.transmit(path, &self.bytes);
+            }
+            let (exchange, message_id) = (self.exchange, self.message_id);
+            cx.event(Event::Retransmitted { ike, exchange, message_id, response: false, attempt });
+        }
+        due
+    }
+
+    /// Lets the request be repeated at most so often from now on.
+    pub(crate) fn limit(&mut self, tries: u32) {
+        self.schedule.tries = self.schedule.tries.min(self.attempt.saturating_add(tries));
     }
 
     /// What to do at `now`; a repetition moves the timer on.
-    pub(crate) fn poll(&mut self, now: Time) -> Due {
+    fn poll(&mut self, now: Time) -> Due {
         if now < self.due {
             return Due::Not;
         }
@@ -124,9 +167,21 @@ mod tests {
         let mut pending = Pending::new(at(0), 0, ExchangeType::IKE_SA_INIT, vec![1], schedule);
         assert_eq!(pending.poll(at(999)), Due::Not);
         assert_eq!(pending.poll(at(1000)), Due::Repeat(1));
-        assert_eq!(pending.due(), at(3000));
+        assert_eq!(pending.deadline().at, at(3000));
         assert_eq!(pending.poll(at(3000)), Due::Repeat(2));
         assert_eq!(pending.poll(at(7000)), Due::GiveUp);
+    }
+
+    #[test]
+    fn a_limit_counts_from_now_and_adds_nothing() {
+        let schedule =
+            Schedule { first: Duration::from_millis(1000), growth_percent: 100, tries: 3 };
+        let mut pending = Pending::new(at(0), 0, ExchangeType::IKE_SA_INIT, vec![1], schedule);
+        assert_eq!(pending.poll(at(1000)), Due::Repeat(1));
+        pending.limit(7);
+        pending.limit(1);
+        assert_eq!(pending.poll(at(2000)), Due::Repeat(2));
+        assert_eq!(pending.poll(at(3000)), Due::GiveUp);
     }
 
     #[test]

@@ -12,7 +12,7 @@ fn later(ke: u16) -> ChildContext {
 }
 
 fn reading(id: &str, value: &str) -> Profile {
-    let mut profile = Profile::lenient("test");
+    let mut profile = everything();
     profile.child.groups = Accept::new([Group::Modp2048, Group::Ecp256], "G");
     profile.child.esn = EsnPolicy { accept: false, rule: "F30".to_owned() };
     profile.readings.set(id, value).unwrap();
@@ -61,13 +61,13 @@ fn extended_sequence_numbers(#[case] r26: &str, #[case] offered: &[&str], #[case
 fn a_proposal_without_the_esn_type_is_malformed(#[case] offer: &str) {
     let mut offered = child_offers(&[offer]);
     offered[0].transforms.retain(|transform| transform.kind != TransformType::ESN);
-    let outcome = child_outcome(&Profile::lenient("test"), &offered, &FIRST);
+    let outcome = child_outcome(&everything(), &offered, &FIRST);
     assert_eq!(outcome, "refused: rfc7296-3.3.3-esn-transform-present");
 }
 
 #[test]
 fn an_edge_with_esn_takes_what_comes_first() {
-    let profile = Profile::lenient("test");
+    let profile = everything();
     let taken = child_outcome(&profile, &child_offers(&["aes128gcm16-esn-noesn"]), &FIRST);
     assert_eq!(taken, "1: aes128gcm16-esn");
 }
@@ -131,12 +131,12 @@ fn authentication_header(
 fn ah_with_encryption_is_malformed() {
     let mut offered = child_offers(&["ah:sha1"]);
     offered[0].transforms.push(transform(TransformType::ENCR, 11));
-    assert_eq!(child_outcome(&Profile::lenient("test"), &offered, &FIRST), "refused: R13");
+    assert_eq!(child_outcome(&everything(), &offered, &FIRST), "refused: R13");
 }
 
 #[test]
 fn protocols_are_a_list_too() {
-    let mut profile = Profile::lenient("test");
+    let mut profile = everything();
     profile.child.protocols = Accept::new([ChildProtocol::Esp], "P");
     let offered = child_offers(&["ah:sha1", "null-sha1"]);
     assert_eq!(child_outcome(&profile, &offered, &FIRST), "2: null-sha1");
@@ -147,10 +147,10 @@ fn protocols_are_a_list_too() {
 fn other_protocols_and_types_do_not_make_a_child_sa() {
     let mut offered = child_offers(&["aes128gcm16"]);
     offered[0].protocol = ProtocolId::IKE;
-    let outcome = child_outcome(&Profile::lenient("test"), &offered, &FIRST);
+    let outcome = child_outcome(&everything(), &offered, &FIRST);
     assert_eq!(outcome, "refused: rfc7296-3.3.4-local-policy-compare");
     offered[0].protocol = ProtocolId::ESP;
     offered[0].transforms.push(transform(TransformType::PRF, 5));
-    let outcome = child_outcome(&Profile::lenient("test"), &offered, &FIRST);
+    let outcome = child_outcome(&everything(), &offered, &FIRST);
     assert_eq!(outcome, "refused: rfc7296-3.3.6-unknown-transform-type");
 }

@@ -1,0 +1,327 @@
+//! One capture: all its frames.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use ikeproof_audit::capture::{Options, observe_frames};
+use ikeproof_audit::{Auditor, Contents};
+use ikeproof_driver::wireshark::{
+    ESP_TABLE, IKEV1_TABLE, IKEV2_TABLE, Packet, Question, Tshark, TsharkError,
+};
+use ikeproof_proto::crypto::Esn;
+use ikeproof_proto::event::KeyLogEntry;
+
+use super::compare::{Known, compare};
+use super::exception::Exception;
+use super::fact::Seen;
+use super::{ours, theirs};
+use crate::decode::timeline::timeline_with;
+use crate::decode::{input, keys};
+use crate::exit::Stop;
+
+/// A capture and what belongs to it.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The file.
+    pub file: PathBuf,
+    /// The folder with its key tables.
+    pub keys: Option<PathBuf>,
+}
+
+/// What came of comparing captures.
+#[derive(Clone, Debug, Default)]
+pub struct Report {
+    /// How many frames both have seen.
+    pub frames: usize,
+    /// How many fields were the same.
+    pub fields: usize,
+    /// What differs: the frame, and how.
+    pub differences: Vec<(u64, String)>,
+    /// How often what was not compared.
+    pub exceptions: BTreeMap<Exception, usize>,
+    /// What tshark warns of, and what the tables lack.
+    pub notes: BTreeSet<String>,
+}
+
+/// One of our frames on its way to its counterpart.
+struct Ours {
+    seen: Seen,
+    known: Known,
+}
+
+/// Compares all frames of a capture.
+///
+/// # Errors
+/// If the file or a table cannot be read, or tshark refuses them.
+pub fn check(capture: &Capture, options: &Options, tshark: &Tshark) -> Result<Report, Stop> {
+    let mut report = Report::default();
+    let mut ours = our_frames(capture, options, &mut report)?;
+    let warnings = their_frames(capture, options, tshark, |number, theirs| {
+        report.take(number, ours.remove(&number).as_ref(), &theirs);
+    })?;
+    report.notes.extend(warnings.iter().map(|it| without_place(it)));
+    for (frame, ours) in ours {
+        let says = format!("we see {:?} there, tshark sees nothing", ours.seen.kind);
+        report.differences.push((frame, says));
+    }
+    Ok(report)
+}
+
+/// What tshark sees, frame by frame. Returns what it warns of.
+fn their_frames(
+    capture: &Capture,
+    options: &Options,
+    tshark: &Tshark,
+    mut each: impl FnMut(u64, Seen),
+) -> Result<Vec<String>, Stop> {
+    let profile = profile(capture.keys.as_deref())?;
+    let question = Question {
+        profile: Some(profile.path()),
+        ike_ports: &options.ike_ports,
+        nat_ports: &options.nat_ports,
+        filter: Some(theirs::FILTER),
+        protocols: theirs::PROTOCOLS,
+    };
+    let each = |packet: Packet| {
+        if let Some(theirs) = theirs::seen(&packet) {
+            each(packet.number, theirs);
+        }
+    };
+    tshark.read(&capture.file, &question, each).map_err(|error| match error {
+        TsharkError::Missing(_) => Stop::Infrastructure(error.to_string()),
+        error => Stop::Usage(format!("{}: {error}", capture.file.display())),
+    })
+}
+
+impl Report {
+    /// Adds what another capture gave; its differences stay with it.
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.fields += other.fields;
+        for (exception, count) in &other.exceptions {
+            *self.exceptions.entry(*exception).or_default() += count;
+        }
+        self.notes.extend(other.notes.iter().cloned());
+    }
+
+    fn take(&mut self, frame: u64, ours: Option<&Ours>, theirs: &Seen) {
+        let Some(ours) = ours else {
+            let says = format!("tshark sees {:?} there, we see nothing", theirs.kind);
+            self.differences.push((frame, says));
+            return;
+        };
+        let outcome = compare(&ours.seen, theirs, ours.known);
+        self.frames += 1;
+        self.fields += outcome.fields;
+        self.differences.extend(outcome.differences.into_iter().map(|says| (frame, says)));
+        for exception in outcome.exceptions {
+            *self.exceptions.entry(exception).or_default() += 1;
+        }
+    }
+}
+
+/// What we see, by the number of the frame.
+fn our_frames(
+    capture: &Capture,
+    options: &Options,
+    report: &mut Report,
+) -> Result<BTreeMap<u64, Ours>, Stop> {
+    let file = &capture.file;
+    let bytes = input::bytes(file)?;
+    let frames = observe_frames(&bytes, options)
+        .map_err(|error| Stop::Usage(format!("{}: {error}", file.display())))?;
+    let mut notes = Vec::new();
+    let keys = match &capture.keys {
+        Some(folder) => keys::read(folder, &mut notes)?,
+        None => Vec::new(),
+    };
+    report.notes.extend(notes);
+    let (numbers, datagrams): (Vec<u64>, Vec<_>) = frames.into_iter().unzip();
+    let mut auditor = Auditor::new();
+    auditor.keep_contents();
+    let moments = timeline_with(auditor, &datagrams, &keys);
+    let known = |contents: Option<&Contents>| match contents {
+        Some(Contents::Ike(ike)) => {
+            let spis = (ike.header.spi_i, ike.header.spi_r);
+            let keys = keys.iter().any(
+                |entry| matches!(entry, KeyLogEntry::Ike(keys) if (keys.spi_i, keys.spi_r) == spis),
+            );
+            Known { keys, esn: false }
+        }
+        Some(Contents::Esp(esp)) => {
+            let mut children = keys.iter().filter_map(|entry| match entry {
+                KeyLogEntry::Child(keys) if keys.spi == esp.header.spi => Some(keys),
+                _ => None,
+            });
+            let first = children.next();
+            let esn = first.is_some_and(|keys| keys.suite.esn == Esn::Yes);
+            Known { keys: first.is_some(), esn }
+        }
+        _ => Known::default(),
+    };
+    Ok(numbers
+        .into_iter()
+        .zip(&moments)
+        .map(|(number, moment)| {
+            let seen = ours::seen(&moment.decoded, &moment.findings);
+            let known = known(moment.decoded.contents.as_ref());
+            (number, Ours { seen, known })
+        })
+        .collect())
+}
+
+/// A profile of tshark that has the key tables and nothing else.
+fn profile(keys: Option<&Path>) -> Result<tempfile::TempDir, Stop> {
+    let wrong = |error: std::io::Error| {
+        Stop::Infrastructure(format!("a profile for tshark cannot be made: {error}"))
+    };
+    let profile = tempfile::tempdir().map_err(wrong)?;
+    for name in [IKEV1_TABLE, IKEV2_TABLE, ESP_TABLE] {
+        let Some(table) = keys.map(|keys| keys.join(name)).filter(|table| table.exists()) else {
+            continue;
+        };
+        std::fs::copy(table, profile.path().join(name)).map_err(wrong)?;
+    }
+    Ok(profile)
+}
+
+/// A warning without the process, the time and the line of a table in it, so that equal ones meet.
+fn without_place(warning: &str) -> String {
+    let text = warning.split_once("-- ").map_or(warning, |(_, text)| text);
+    match text.split_once(": ") {
+        Some((place, what)) if place.contains(':') => {
+            let table = place.split(':').next().unwrap_or_default();
+            format!("tshark, about {table}: {what}")
+        }
+        _ => format!("tshark: {text}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn capture(name: &str) -> Capture {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures").join(name);
+        Capture { file: folder.join("capture.pcapng"), keys: Some(folder.join("wireshark")) }
+    }
+
+    fn tshark() -> Option<Tshark> {
+        Tshark::find().inspect_err(|error| println!("SKIP: {error}")).ok()
+    }
+
+    /// Sessions of the edge with a real peer: over ESP, and behind a NAT.
+    const CAPTURES: [&str; 2] = ["strongswan-connect", "libreswan-nat"];
+
+    #[test]
+    fn a_session_with_a_real_peer_is_the_same_to_tshark() {
+        let Some(tshark) = tshark() else { return };
+        for name in CAPTURES {
+            let report = check(&capture(name), &Options::default(), &tshark).unwrap();
+            println!("{name}: {report:?}");
+            assert_eq!(report.differences, []);
+            assert!(report.frames >= 12 && report.fields > 500, "{report:?}");
+            assert!(report.exceptions.is_empty() && report.notes.is_empty(), "{report:?}");
+        }
+    }
+
+    /// The control: each field of our decoding, changed, is told as a difference and nothing else is.
+    #[test]
+    fn each_changed_field_is_a_difference() {
+        let Some(tshark) = tshark() else { return };
+        for name in CAPTURES {
+            let (capture, options) = (capture(name), Options::default());
+            let mut theirs = BTreeMap::new();
+            let keep = |number, seen| drop(theirs.insert(number, seen));
+            their_frames(&capture, &options, &tshark, keep).unwrap();
+            let ours = our_frames(&capture, &options, &mut Report::default()).unwrap();
+            let mut changed = 0;
+            for (number, it) in ours {
+                let (clear, sealed) =
+                    (it.seen.clear.len(), it.seen.sealed.iter().flatten().count());
+                for at in 0..clear + sealed {
+                    let mut seen = it.seen.clone();
+                    let mut facts = seen.clear.iter_mut().chain(seen.sealed.iter_mut().flatten());
+                    let fact = facts.nth(at).unwrap();
+                    fact.value.push('0');
+                    let name = fact.name;
+                    let mut report = Report::default();
+                    report.take(number, Some(&Ours { seen, ..it }), &theirs[&number]);
+                    let [(frame, says)] = &report.differences[..] else {
+                        panic!("{name}: {report:?}")
+                    };
+                    assert!(
+                        *frame == number && says.contains(&format!("ours {name} = ")),
+                        "{says}"
+                    );
+                    changed += 1;
+                }
+            }
+            assert!(changed > 500, "{changed}");
+        }
+    }
+
+    /// One bit of each frame is wrong, anywhere behind the header of IP or UDP.
+    fn with_wrong_bits(capture: &Capture, mut seed: u64) -> (tempfile::NamedTempFile, Capture) {
+        let mut bytes = std::fs::read(&capture.file).unwrap();
+        let start = bytes.as_ptr().addr();
+        let frames: Vec<_> = ikeproof_audit::capture::packets(&bytes)
+            .unwrap()
+            .iter()
+            .map(|packet| {
+                let at = packet.bytes.as_ptr().addr() - start;
+                let udp = packet.bytes[ETHERNET + 9] == 17;
+                at + ETHERNET + 20 + if udp { 8 } else { 0 }..at + packet.bytes.len()
+            })
+            .collect();
+        for frame in frames {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let (at, bit) = ((seed >> 33) as usize % frame.len(), (seed >> 60) & 7);
+            bytes[frame.start + at] ^= 1 << bit;
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let capture = Capture { file: file.path().to_owned(), keys: capture.keys.clone() };
+        (file, capture)
+    }
+
+    const ETHERNET: usize = 14;
+
+    #[test]
+    fn frames_with_wrong_bits_are_the_same_to_tshark_or_broken_to_us() {
+        let Some(tshark) = tshark() else { return };
+        let mut total = Report::default();
+        for (name, seed) in CAPTURES.into_iter().flat_map(|name| (1..=16).map(move |it| (name, it)))
+        {
+            let (_file, capture) = with_wrong_bits(&capture(name), seed);
+            let report = check(&capture, &Options::default(), &tshark).unwrap();
+            assert_eq!(report.differences, [], "{name} {seed}");
+            total.add(&report);
+        }
+        println!("{total:?}");
+        let count = |exception| total.exceptions.get(&exception).copied().unwrap_or_default();
+        assert!(count(Exception::Forged) > 100 && count(Exception::Broken) > 10, "{total:?}");
+    }
+
+    #[test]
+    fn without_keys_what_is_encrypted_is_an_exception_and_no_silence() {
+        let Some(tshark) = tshark() else { return };
+        let capture = Capture { keys: None, ..capture(CAPTURES[0]) };
+        let report = check(&capture, &Options::default(), &tshark).unwrap();
+        assert_eq!(report.differences, []);
+        assert!(report.exceptions[&Exception::NoKeys] >= 10, "{report:?}");
+    }
+
+    #[test]
+    fn a_warning_is_told_once_for_all_lines_of_a_table() {
+        let warning = "** (tshark:1:9) 23:05:36.916753 [UAT WARNING] -- esp_sa:2: More fields than \
+                       required. Discarding ',\"64-bit\"'.";
+        assert_eq!(
+            without_place(warning),
+            "tshark, about esp_sa: More fields than required. Discarding ',\"64-bit\"'."
+        );
+        assert_eq!(without_place("odd"), "tshark: odd");
+    }
+}

@@ -1,0 +1,63 @@
+//! What is not compared, and why. Each is counted and printed: nothing is left out in silence.
+
+use std::fmt;
+
+/// Why something of a frame is not compared, or may differ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exception {
+    /// Neither side can decrypt.
+    NoKeys,
+    /// Both sides say that the ICV is wrong.
+    Forged,
+    /// tshark decrypts and does not say whether the ICV is right.
+    Unchecked,
+    /// Both sides say that the frame is broken.
+    Broken,
+    /// Our decoding refuses a part of the frame that tshark shows.
+    Refused,
+    /// IKE with something else where the non-ESP marker has to be.
+    Misdressed,
+    /// IKEv1.
+    VersionOne,
+    /// A version that nobody knows.
+    OtherVersion,
+    /// A fragment that does not complete its message.
+    Fragment,
+    /// tshark did not put fragments together.
+    NotPutTogether,
+    /// Extended sequence numbers.
+    ExtendedNumbers,
+}
+
+impl fmt::Display for Exception {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoKeys => "encrypted, and the tables have no keys for it: only what is in clear",
+            Self::Forged => {
+                "not authentic, as both say: what tshark makes of the content all the same is no \
+                 content"
+            }
+            Self::Unchecked => "decrypted by both, and tshark does not say whether the ICV is right",
+            Self::Broken => {
+                "broken, as both say: tshark shows what it can of a broken frame, we show nothing"
+            }
+            Self::Refused => {
+                "broken, as we say and tshark does not: we show what is in front of what we refuse"
+            }
+            Self::Misdressed => {
+                "IKE without the right non-ESP marker, as we say: tshark goes by the marker alone"
+            }
+            Self::VersionOne => "IKEv1: of its messages our decoding has the header",
+            Self::OtherVersion => "a major version that is neither 1 nor 2: what is in front of it",
+            Self::Fragment => {
+                "a fragment of a message (RFC 7383): the content stands with the one that completes \
+                 it"
+            }
+            Self::NotPutTogether => "a fragmented message that tshark did not put together",
+            Self::ExtendedNumbers => {
+                "extended sequence numbers (RFC 4303): tshark 4.0 computes the ICV without their \
+                 upper half"
+            }
+        })
+    }
+}

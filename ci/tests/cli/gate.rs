@@ -1,0 +1,155 @@
+//! What a run is held to: failures that are known, exact counts, another profile.
+
+use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+use crate::support::ikeproof;
+use rstest::rstest;
+use serde_json::Value;
+
+/// Passes with the embedded peer.
+const HOLDS: &str = "v2/connect";
+
+/// A scenario that cannot hold: the peer offers one cipher and another is expected.
+const FAILS: &str = "id = \"own/fails\"\ntitle = \"Fails\"\ncovers = [\"F09\"]\n[[step]]\n\
+    connect = { child = \"aes128gcm16\", within = \"1s\" }\n";
+
+fn run(folder: &Path, more: &[&str]) -> Output {
+    let out = folder.join("out");
+    let mut arguments = vec!["run", "--peer", "embedded", "--seed", "1", "--out"];
+    arguments.push(out.to_str().unwrap());
+    arguments.extend(more);
+    ikeproof(&arguments).output().unwrap()
+}
+
+/// The newest report in the folder.
+fn report(folder: &Path) -> Value {
+    let mut runs: Vec<_> =
+        fs::read_dir(folder.join("out")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    runs.sort();
+    serde_json::from_slice(&fs::read(runs.pop().unwrap().join("report.json")).unwrap()).unwrap()
+}
+
+fn gate(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let (out, required) = (folder.join("out"), folder.join("required.toml"));
+    let mut arguments = vec!["gate", out.to_str().unwrap(), "--required"];
+    arguments.push(required.to_str().unwrap());
+    arguments.extend(more);
+    let output = ikeproof(&arguments).output().unwrap();
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.code(), String::from_utf8(said).unwrap())
+}
+
+#[test]
+fn a_run_is_held_to_the_counts_that_were_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(run(folder, &[HOLDS]).status.code(), Some(0));
+
+    let (status, said) = gate(folder, &[]);
+    assert_eq!(status, Some(2), "without a file there is nothing to hold it to: {said}");
+    let (status, said) = gate(folder, &["--update"]);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = gate(folder, &[]);
+    assert_eq!(status, Some(0), "{said}");
+
+    // Had there been one case more, its loss would show.
+    let file = folder.join("required.toml");
+    let text = fs::read_to_string(&file).unwrap();
+    let line = text.lines().find(|line| line.starts_with("\"v2/connect\"")).unwrap();
+    fs::write(&file, text.replace(line, "\"v2/connect\" = { pass = 40 }")).unwrap();
+    let (status, said) = gate(folder, &[]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("embedded: v2/connect: ") && said.contains("40 pass required"), "{said}");
+    let (status, said) = gate(folder, &["--peer", "strongswan"]);
+    assert_eq!(status, Some(2), "nothing is required of it: {said}");
+
+    fs::write(&file, text.replace("tier = \"gate\"", "tier = \"full\"")).unwrap();
+    let (status, said) = gate(folder, &[]);
+    assert_eq!(status, Some(2), "{said}");
+    assert!(said.contains("tier full"), "{said}");
+}
+
+#[test]
+fn a_run_that_failed_is_not_written_down() {
+    let folder = tempfile::tempdir().unwrap();
+    let own = own(folder.path());
+    let output = run(folder.path(), &["own/fails", "--scenarios", &own]);
+    assert_eq!(output.status.code(), Some(1));
+    let (status, said) = gate(folder.path(), &["--update"]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("not written down"), "{said}");
+    assert!(!folder.path().join("required.toml").exists());
+}
+
+/// A folder with the scenario that fails.
+fn own(folder: &Path) -> String {
+    let own = folder.join("scenarios");
+    fs::create_dir_all(own.join("own")).unwrap();
+    fs::write(own.join("own/fails.toml"), FAILS).unwrap();
+    own.to_str().unwrap().to_owned()
+}
+
+#[rstest]
+#[case::known("own/fails", "", "2999-01-01", 0, "expected-fail", "")]
+#[case::passes(HOLDS, "", "2999-01-01", 1, "unexpected-pass", "")]
+#[case::expired("own/fails", "", "2020-01-01", 1, "fail", "expired on 2020-01-01")]
+#[case::other_version(
+    "own/fails",
+    "versions = { to = '0.0.1' }",
+    "2999-01-01",
+    1,
+    "fail",
+    "matched nothing"
+)]
+#[case::no_such_scenario("own/fials", "", "2999-01-01", 1, "fail", "does not exist")]
+fn failures_that_are_known(
+    #[case] scenario: &str,
+    #[case] versions: &str,
+    #[case] expires: &str,
+    #[case] status: i32,
+    #[case] verdict: &str,
+    #[case] says: &str,
+) {
+    let folder = tempfile::tempdir().unwrap();
+    let own = own(folder.path());
+    let entries = folder.path().join("known.toml");
+    let text = format!(
+        "[[fail]]\npeer = 'embedded'\nscenario = '{scenario}'\n{versions}\nreason = 'known'\n\
+         ticket = 'here'\nexpires = '{expires}'\n"
+    );
+    fs::write(&entries, text).unwrap();
+    let run_what = if scenario == HOLDS { HOLDS } else { "own/fails" };
+    let entries = entries.to_str().unwrap();
+    let more = [run_what, "--scenarios", &own, "--expected-fail", entries];
+    let output = run(folder.path(), &more);
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{said}");
+    assert!(said.contains(says), "{said}");
+    let report = report(folder.path());
+    assert_eq!(report["cases"][0]["verdict"], verdict, "{said}");
+    if verdict == "expected-fail" {
+        assert_eq!(report["cases"][0]["expectation"]["ticket"], "here");
+    }
+}
+
+#[test]
+fn a_run_has_the_profile_that_it_is_given() {
+    let folder = tempfile::tempdir().unwrap();
+    let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/profiles/zscaler.toml");
+    let own = folder.path().join("mine.toml");
+    fs::copy(builtin, &own).unwrap();
+    let own = own.to_str().unwrap();
+    let output = run(folder.path(), &[HOLDS, "--profile", own]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let report = report(folder.path());
+    assert_eq!(report["run"]["profile"], own);
+    let rerun = report["cases"][0]["rerun"].as_str().unwrap();
+    assert!(rerun.contains(&format!("--profile '{own}'")), "{rerun}");
+    let output = run(folder.path(), &[HOLDS, "--profile", "zscalar"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("there is no profile"), "{said}");
+}

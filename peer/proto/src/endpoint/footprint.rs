@@ -1,0 +1,45 @@
+//! How much an endpoint keeps: what strangers and a long life must not make grow.
+
+/// Labels that an IKE SA draws randomness for, at most.
+const LABELS: usize = 6;
+
+/// The number of entries in each table of an [`Endpoint`](super::Endpoint).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Footprint {
+    /// IKE SAs, half-open ones included.
+    pub ike_sas: usize,
+    /// Half-open IKE SAs as a responder.
+    pub half_open: usize,
+    /// IKE SAs by their own SPI.
+    pub by_spi: usize,
+    /// Answered IKE_SA_INIT requests.
+    pub by_request: usize,
+    /// Sources of half-open IKE SAs.
+    pub sources: usize,
+    /// Timers.
+    pub timers: usize,
+    /// Timers by IKE SA.
+    pub deadlines: usize,
+    /// SPIs of Child SAs that are taken.
+    pub child_spis: usize,
+    /// Counters of random draws.
+    pub entropy: usize,
+}
+
+impl Footprint {
+    /// Checks that every table follows the IKE SAs that there are.
+    ///
+    /// # Panics
+    /// If one of them holds more.
+    pub fn check(&self) {
+        let Self { ike_sas, half_open, .. } = *self;
+        assert_eq!(self.by_spi, ike_sas, "{self:?}");
+        assert_eq!(self.sources, half_open, "{self:?}");
+        assert!(half_open <= ike_sas && self.by_request <= ike_sas, "{self:?}");
+        assert!(self.timers == self.deadlines && self.timers <= ike_sas, "{self:?}");
+        // One Child SA for each IKE SA, as CREATE_CHILD_SA is refused.
+        assert!(self.child_spis <= ike_sas, "{self:?}");
+        // The secrets of cookies belong to no IKE SA.
+        assert!(self.entropy <= LABELS * ike_sas + 1, "{self:?}");
+    }
+}

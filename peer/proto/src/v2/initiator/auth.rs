@@ -1,0 +1,281 @@
+//! IKE_AUTH as the initiator: who we are, who the peer proves to be, and the first Child SA.
+
+use core::net::SocketAddr;
+
+use crate::config::Connection;
+use crate::endpoint::context::Context;
+use crate::event::{CloseReason, Event, IkeEstablished, KeyLogEntry, NatStatus, Role, Side};
+use crate::io::{Deadline, IkeHandle, Path};
+use crate::policy;
+use crate::time::Time;
+use crate::v2::channel::{AuthOf, SecureChannel, Transcript, Unread};
+use crate::v2::child::{self, Accepted};
+use crate::v2::established::{Established, Opening};
+use crate::v2::sa::{Arrival, Next, State};
+use crate::v2::window::{Answered, Due, Pending, Schedule};
+use crate::wire::v2::{Auth, Id, Message, Notify, Payload, Proposal, Sa, Ts};
+use crate::wire::{AuthMethod, ExchangeType, NotifyType};
+
+/// IKE_AUTH is on its way.
+#[derive(Debug)]
+pub(crate) struct AwaitAuth {
+    agreed: Agreed,
+    child_proposals: Vec<Proposal>,
+    spi_in: u32,
+    pending: Pending,
+}
+
+/// What IKE_SA_INIT has led to.
+#[derive(Debug)]
+pub(super) struct Agreed {
+    pub(super) channel: SecureChannel,
+    pub(super) connection: Box<Connection>,
+    /// The path from here on.
+    pub(super) path: Path,
+    pub(super) nat: NatStatus,
+    pub(super) ni: Vec<u8>,
+    pub(super) nr: Vec<u8>,
+    pub(super) init_request: Vec<u8>,
+    pub(super) init_response: Vec<u8>,
+}
+
+impl Agreed {
+    fn transcript(&self) -> Transcript<'_> {
+        Transcript {
+            init_request: &self.init_request,
+            init_response: &self.init_response,
+            ni: &self.ni,
+            nr: &self.nr,
+        }
+    }
+}
+
+impl AwaitAuth {
+    /// Sends IKE_AUTH.
+    pub(super) fn begin(cx: &mut Context, ike: IkeHandle, now: Time, mut agreed: Agreed) -> Self {
+        let Agreed { channel, connection, path, .. } = &agreed;
+        let (spi_i, spi_r) = (channel.spi_i, channel.spi_r);
+        let padded = channel.padded_psk(&*cx.provider, &connection.psk);
+        cx.keys(|| KeyLogEntry::Psk { spi_i, spi_r, padded });
+        let (provider, psk) = (&*cx.provider, &connection.psk);
+        let transcript = agreed.transcript();
+        let auth = channel.psk_auth(provider, AuthOf::Local, &transcript, &connection.id, psk);
+        let spi_in = cx.child_spi(ike);
+        let child_proposals: Vec<_> = connection
+            .child
+            .iter()
+            .cloned()
+            .map(|mut proposal| {
+                proposal.spi = spi_in.to_be_bytes().to_vec();
+                proposal
+            })
+            .collect();
+        let mut payloads = vec![Payload::IdI(connection.id.clone())];
+        payloads.extend(connection.remote_id.clone().map(Payload::IdR));
+        payloads.extend([
+            Payload::Auth(Auth { method: AuthMethod::SHARED_KEY, data: auth }),
+            Payload::Sa(Sa { proposals: child_proposals.clone() }),
+            Payload::TsI(Ts::new(connection.ts_local.clone())),
+            Payload::TsR(Ts::new(connection.ts_remote.clone())),
+        ]);
+        let path = *path;
+        let envelope = channel.envelope(ExchangeType::IKE_AUTH, false, 1);
+        let bytes = agreed.channel.seal(cx, ike, &envelope, &payloads).unwrap_or_default();
+        let schedule = Schedule::ordinary(&cx.config.timers);
+        let pending = Pending::send(cx, now, path, &envelope, bytes, schedule);
+        Self { agreed, child_proposals, spi_in, pending }
+    }
+
+    /// The channel that IKE_SA_INIT has made.
+    pub(crate) fn channel(&self) -> &SecureChannel {
+        &self.agreed.channel
+    }
+
+    /// The SPI that the Child SA is to receive on.
+    pub(crate) fn child_spi(&self) -> u32 {
+        self.spi_in
+    }
+
+    fn closed(self: Box<Self>, reason: CloseReason) -> Next {
+        Next::Closed(State::InitiatorAuth(self), reason)
+    }
+
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.pending.deadline()
+    }
+
+    pub(crate) fn timeout(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        cx: &mut Context,
+    ) -> Next {
+        match self.pending.timeout(self.agreed.path, ike, now, cx) {
+            Due::GiveUp => self.closed(CloseReason::DeadPeer),
+            Due::Not | Due::Repeat(_) => Next::State(State::InitiatorAuth(self)),
+        }
+    }
+
+    pub(crate) fn message(
+        self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Next {
+        let (remote, len) = (arrival.path.remote, arrival.bytes.len());
+        match self.agreed.channel.read_auth(arrival) {
+            Ok(response) => self.answered(ike, now, arrival, &response, cx),
+            Err(Unread::Unusable(unusable)) => self.abort(ike, remote, &unusable.to_string(), cx),
+            Err(Unread::Dropped(reason)) => {
+                cx.dropped(remote, len, reason);
+                Next::State(State::InitiatorAuth(self))
+            }
+        }
+    }
+
+    fn abort(
+        self: Box<Self>,
+        ike: IkeHandle,
+        remote: SocketAddr,
+        why: &str,
+        cx: &mut Context,
+    ) -> Next {
+        cx.violation(Some(ike), remote, "rfc7296-1.2-auth-payloads", why);
+        self.closed(CloseReason::ProtocolError)
+    }
+
+    fn answered(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        response: &Message,
+        cx: &mut Context,
+    ) -> Next {
+        let remote = arrival.path.remote;
+        let identity = response.payloads.iter().find_map(|payload| match payload {
+            Payload::IdR(id) => Some(id.clone()),
+            _ => None,
+        });
+        let auth = response.payloads.iter().find_map(|payload| match payload {
+            Payload::Auth(auth) => Some(auth),
+            _ => None,
+        });
+        let error = response.notifies().find(|notify| notify.kind.is_error()).map(|n| n.kind);
+        let (Some(id_r), Some(auth)) = (identity, auth) else {
+            let Some(notify) = error else {
+                return self.abort(ike, remote, "there is no IDr or no AUTH payload", cx);
+            };
+            let (exchange, tentative) = (ExchangeType::IKE_AUTH, false);
+            cx.event(Event::PeerRefused { ike, exchange, notify, tentative });
+            return self.closed(if notify == NotifyType::AUTHENTICATION_FAILED {
+                CloseReason::AuthenticationFailed
+            } else {
+                CloseReason::Refused
+            });
+        };
+        if !self.is_peer(&id_r, auth, cx) {
+            cx.event(Event::AuthenticationFailed { ike, id: id_r.to_string() });
+            self.say_failed(ike, cx);
+            return self.closed(CloseReason::AuthenticationFailed);
+        }
+        cx.event(Event::IkeEstablished(Box::new(IkeEstablished {
+            ike,
+            connection: Some(self.agreed.connection.name.clone()),
+            role: Role::Initiator,
+            path: self.agreed.path,
+            spi_i: self.agreed.channel.spi_i,
+            spi_r: self.agreed.channel.spi_r,
+            local_id: self.agreed.connection.id.clone(),
+            remote_id: id_r,
+            suite: self.agreed.channel.suite,
+            nat: self.agreed.nat,
+        })));
+        let child = match self.child_of(response, error) {
+            Ok(accepted) => {
+                let nonces = child::Nonces { ni: &self.agreed.ni, nr: &self.agreed.nr };
+                let encap = child::encap(self.agreed.path, self.agreed.nat.found());
+                child::install(cx, ike, now, &self.agreed.channel, &accepted, nonces, encap).ok()
+            }
+            Err((by, notify, detail)) => {
+                cx.free_child_spi(self.spi_in);
+                cx.event(Event::ChildRefused { ike, by, notify, detail });
+                None
+            }
+        };
+        let Agreed { channel, path, nat, .. } = self.agreed;
+        let opening = Opening {
+            channel,
+            path,
+            nat,
+            children: child.into_iter().collect(),
+            answered: Answered::default(),
+            init_answered: Answered::default(),
+        };
+        Next::State(State::Established(Box::new(Established::initiator(now, opening, &cx.config))))
+    }
+
+    fn is_peer(&self, id_r: &Id, auth: &Auth, cx: &Context) -> bool {
+        let expected =
+            self.agreed.connection.expect_id.as_ref().is_none_or(|expected| expected == id_r);
+        let transcript = self.agreed.transcript();
+        let psk = &self.agreed.connection.psk;
+        expected
+            && auth.method == AuthMethod::SHARED_KEY
+            && self.agreed.channel.check_psk_auth(&*cx.provider, &transcript, id_r, psk, &auth.data)
+    }
+
+    /// Tells the peer in an exchange of its own that it is not who it should be (RFC 7296 §2.21.2).
+    /// Its answer is not waited for.
+    fn say_failed(&mut self, ike: IkeHandle, cx: &mut Context) {
+        let envelope = self.agreed.channel.envelope(ExchangeType::INFORMATIONAL, false, 2);
+        let notify = Notify::new(NotifyType::AUTHENTICATION_FAILED, Vec::new());
+        if let Some(bytes) =
+            self.agreed.channel.seal(cx, ike, &envelope, &[Payload::Notify(notify)])
+        {
+            cx.transmit(self.agreed.path, &bytes);
+        }
+    }
+
+    fn child_of(
+        &self,
+        response: &Message,
+        error: Option<NotifyType>,
+    ) -> Result<Accepted, (Side, NotifyType, String)> {
+        let sa = response.payloads.iter().find_map(|payload| match payload {
+            Payload::Sa(sa) => Some(sa),
+            _ => None,
+        });
+        let Some(sa) = sa else {
+            let notify = error.unwrap_or(NotifyType::NO_PROPOSAL_CHOSEN);
+            return Err((Side::Peer, notify, "the peer granted no Child SA".to_owned()));
+        };
+        let ours = |notify, why: String| (Side::Local, notify, why);
+        let suite = policy::check_child_answer(&self.child_proposals, &sa.proposals, true)
+            .map_err(|error| ours(NotifyType::NO_PROPOSAL_CHOSEN, error.to_string()))?;
+        let (ts_i, ts_r) =
+            child::selectors_of(response).map_err(|why| ours(NotifyType::TS_UNACCEPTABLE, why))?;
+        let Connection { ts_local, ts_remote, .. } = &*self.agreed.connection;
+        let (asked_i, asked_r) = (Ts::new(ts_local.clone()), Ts::new(ts_remote.clone()));
+        if !policy::is_within(ts_i, &asked_i) || !policy::is_within(ts_r, &asked_r) {
+            let why = "the peer granted selectors beyond those asked for".to_owned();
+            return Err(ours(NotifyType::TS_UNACCEPTABLE, why));
+        }
+        let chosen = sa.proposals.first().cloned();
+        let Some((chosen, spi_out)) = chosen.and_then(|p| child::spi_of(&p).map(|spi| (p, spi)))
+        else {
+            let why = "the peer's SPI is reserved or does not have four octets".to_owned();
+            return Err(ours(NotifyType::INVALID_SYNTAX, why));
+        };
+        Ok(Accepted {
+            suite,
+            chosen,
+            narrowed: *ts_i != asked_i || *ts_r != asked_r,
+            ts_i: ts_i.selectors.clone(),
+            ts_r: ts_r.selectors.clone(),
+            spi_in: self.spi_in,
+            spi_out,
+        })
+    }
+}

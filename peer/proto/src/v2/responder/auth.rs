@@ -1,0 +1,271 @@
+//! IKE_AUTH as the responder: who the peer is, whether it knows its secret, and its Child SA.
+
+use crate::crypto::SecretBytes;
+use crate::endpoint::context::Context;
+use crate::event::{CloseReason, Event, IkeEstablished, KeyLogEntry, NatStatus, Role};
+use crate::io::{Deadline, IkeHandle, Path, TimerReason};
+use crate::policy::{IdentityQuery, RefusalStyle};
+use crate::time::Time;
+use crate::v2::channel::{AuthOf, SecureChannel, Transcript, Unread};
+use crate::v2::child::{self, ChildRequest};
+use crate::v2::established::{Established, Opening};
+use crate::v2::sa::{Arrival, Next, State};
+use crate::v2::syntax::{self, Unusable};
+use crate::v2::window::Answered;
+use crate::wire::v2::{Auth, Id, Message, Notify, Payload, Sa, Ts};
+use crate::wire::{AuthMethod, ExchangeType, NotifyType};
+
+/// An answered IKE_SA_INIT: IKE_AUTH is awaited.
+#[derive(Debug)]
+pub(crate) struct AwaitAuth {
+    pub(crate) channel: SecureChannel,
+    pub(super) nat: NatStatus,
+    pub(super) ni: Vec<u8>,
+    pub(super) nr: Vec<u8>,
+    pub(super) init_request: Vec<u8>,
+    pub(super) init_response: Vec<u8>,
+    pub(super) expires: Time,
+}
+
+impl AwaitAuth {
+    /// The answer to a repetition of the IKE_SA_INIT request.
+    pub(crate) fn repeat_init(&self, request: &[u8]) -> Option<&[u8]> {
+        (self.init_request == request && !self.init_response.is_empty())
+            .then_some(self.init_response.as_slice())
+    }
+
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline { at: self.expires, reason: TimerReason::HalfOpen }
+    }
+
+    pub(crate) fn timeout(self: Box<Self>, now: Time) -> Next {
+        if now >= self.expires {
+            return self.closed(CloseReason::HalfOpenTimeout);
+        }
+        Next::State(State::ResponderAuth(self))
+    }
+
+    fn closed(self: Box<Self>, reason: CloseReason) -> Next {
+        Next::Closed(State::ResponderAuth(self), reason)
+    }
+
+    pub(crate) fn message(
+        self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Next {
+        match self.channel.read_auth(arrival) {
+            Ok(request) => self.auth(ike, now, arrival, &request, cx),
+            Err(Unread::Unusable(unusable)) => self.unusable(ike, arrival, unusable, cx),
+            Err(Unread::Dropped(reason)) => {
+                cx.dropped(arrival.path.remote, arrival.bytes.len(), reason);
+                Next::State(State::ResponderAuth(self))
+            }
+        }
+    }
+
+    /// A request that is authentic and cannot be used: the SA does not come up.
+    fn unusable(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        unusable: Unusable,
+        cx: &mut Context,
+    ) -> Next {
+        let remote = arrival.path.remote;
+        let notify = match unusable {
+            Unusable::Critical(kind) => {
+                Notify::new(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![kind.0])
+            }
+            Unusable::Syntax(error) => {
+                let requirement = "rfc7296-3.10.1-invalid-syntax-protected";
+                cx.violation(Some(ike), remote, requirement, error.to_string());
+                Notify::new(NotifyType::INVALID_SYNTAX, Vec::new())
+            }
+        };
+        self.answer(ike, arrival, &[Payload::Notify(notify)], cx);
+        self.closed(CloseReason::ProtocolError)
+    }
+
+    fn answer(
+        &mut self,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        payloads: &[Payload],
+        cx: &mut Context,
+    ) -> Vec<u8> {
+        let envelope = self.channel.envelope(ExchangeType::IKE_AUTH, true, 1);
+        let response = self.channel.seal(cx, ike, &envelope, payloads).unwrap_or_default();
+        if !response.is_empty() {
+            cx.transmit(arrival.path, &response);
+        }
+        response
+    }
+
+    fn auth(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        request: &Message,
+        cx: &mut Context,
+    ) -> Next {
+        let remote = arrival.path.remote;
+        let claim = match AuthRequest::of(request) {
+            Ok(claim) => claim,
+            Err(why) => {
+                cx.violation(Some(ike), remote, "rfc7296-1.2-auth-payloads", why);
+                let notify = Notify::new(NotifyType::INVALID_SYNTAX, Vec::new());
+                self.answer(ike, arrival, &[Payload::Notify(notify)], cx);
+                return self.closed(CloseReason::ProtocolError);
+            }
+        };
+        let Some((psk, local_id)) = self.authenticate(ike, arrival, &claim, cx) else {
+            if cx.config.profile.refusal == RefusalStyle::Notify {
+                let notify = Notify::new(NotifyType::AUTHENTICATION_FAILED, Vec::new());
+                self.answer(ike, arrival, &[Payload::Notify(notify)], cx);
+            }
+            return self.closed(CloseReason::AuthenticationFailed);
+        };
+        let transcript = self.transcript();
+        let auth =
+            self.channel.psk_auth(&*cx.provider, AuthOf::Local, &transcript, &local_id, &psk);
+        let mut answer = vec![
+            Payload::IdR(local_id.clone()),
+            Payload::Auth(Auth { method: AuthMethod::SHARED_KEY, data: auth }),
+        ];
+        if request.notify(NotifyType::INITIAL_CONTACT).is_some() {
+            cx.event(Event::InitialContact { ike });
+        }
+        cx.event(Event::IkeEstablished(Box::new(IkeEstablished {
+            ike,
+            connection: None,
+            role: Role::Responder,
+            path: arrival.path,
+            spi_i: self.channel.spi_i,
+            spi_r: self.channel.spi_r,
+            local_id,
+            remote_id: claim.id_i.clone(),
+            suite: self.channel.suite,
+            nat: self.nat,
+        })));
+
+        let wanted = ChildRequest {
+            ike,
+            remote,
+            proposals: &claim.sa.proposals,
+            ts_i: claim.ts_i,
+            ts_r: claim.ts_r,
+            nat: self.nat.found(),
+        };
+        let child = child::accept(cx, &wanted).and_then(|accepted| {
+            let nonces = child::Nonces { ni: &self.ni, nr: &self.nr };
+            let encap = self.encap(arrival.path);
+            let child = child::install(cx, ike, now, &self.channel, &accepted, nonces, encap)?;
+            answer.extend(accepted.payloads());
+            Ok(child)
+        });
+        let child = child.map_err(|refusal| answer.push(Payload::Notify(refusal))).ok();
+        let response = self.answer(ike, arrival, &answer, cx);
+        let this = *self;
+        let opening = Opening {
+            channel: this.channel,
+            path: arrival.path,
+            nat: this.nat,
+            children: child.into_iter().collect(),
+            answered: Answered::new(arrival.bytes, response),
+            init_answered: Answered::new(&this.init_request, this.init_response),
+        };
+        Next::State(State::Established(Box::new(Established::responder(now, opening, &cx.config))))
+    }
+
+    /// The secret of the identity that the peer claims and proves, and the identity it gets back.
+    fn authenticate(
+        &self,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        claim: &AuthRequest<'_>,
+        cx: &mut Context,
+    ) -> Option<(SecretBytes, Id)> {
+        let Path { local, remote, .. } = arrival.path;
+        let id = claim.id_i.to_string();
+        let Some(auth) = claim.auth else {
+            // EAP is asked for by leaving AUTH out (RFC 7296 §2.16); the profile has no EAP.
+            let rule = "F14".to_owned();
+            let says =
+                "AUTH is absent, which asks for EAP; only pre-shared keys are known".to_owned();
+            cx.event(Event::IdentityRefused { ike, id, rule, says });
+            return None;
+        };
+        let query =
+            IdentityQuery { id_i: claim.id_i, source: remote.ip(), nat_at_peer: self.nat.peer };
+        let psk = match cx.config.profile.identify(query, &cx.config.credentials) {
+            Ok(credential) => credential.psk.clone(),
+            Err(refusal) => {
+                let (rule, says) = (refusal.rule.clone(), refusal.to_string());
+                cx.event(Event::IdentityRefused { ike, id, rule, says });
+                return None;
+            }
+        };
+        if auth.method != AuthMethod::SHARED_KEY {
+            let rule = "F14".to_owned();
+            let says = format!("AUTH is made by {}; only pre-shared keys are known", auth.method);
+            cx.event(Event::IdentityRefused { ike, id, rule, says });
+            return None;
+        }
+        let transcript = self.transcript();
+        let provider = &*cx.provider;
+        if !self.channel.check_psk_auth(provider, &transcript, claim.id_i, &psk, &auth.data) {
+            cx.event(Event::AuthenticationFailed { ike, id });
+            return None;
+        }
+        let padded = self.channel.padded_psk(provider, &psk);
+        let (spi_i, spi_r) = (self.channel.spi_i, self.channel.spi_r);
+        cx.keys(|| KeyLogEntry::Psk { spi_i, spi_r, padded });
+        let local_id = cx.config.identity.clone().unwrap_or_else(|| Id::ip(local.ip()));
+        Some((psk, local_id))
+    }
+
+    fn transcript(&self) -> Transcript<'_> {
+        Transcript {
+            init_request: &self.init_request,
+            init_response: &self.init_response,
+            ni: &self.ni,
+            nr: &self.nr,
+        }
+    }
+
+    fn encap(&self, path: Path) -> crate::sa::Encap {
+        child::encap(path, self.nat.found())
+    }
+}
+
+/// What an IKE_AUTH request must have without EAP (RFC 7296 §1.2).
+struct AuthRequest<'a> {
+    id_i: &'a Id,
+    auth: Option<&'a Auth>,
+    sa: &'a Sa,
+    ts_i: &'a Ts,
+    ts_r: &'a Ts,
+}
+
+impl<'a> AuthRequest<'a> {
+    fn of(request: &'a Message) -> Result<Self, String> {
+        let id_i = syntax::exactly_one(request, "IDi", |payload| match payload {
+            Payload::IdI(id) => Some(id),
+            _ => None,
+        })?;
+        let auth = syntax::at_most_one(request, "AUTH", |payload| match payload {
+            Payload::Auth(auth) => Some(auth),
+            _ => None,
+        })?;
+        let sa = syntax::exactly_one(request, "SA", |payload| match payload {
+            Payload::Sa(sa) => Some(sa),
+            _ => None,
+        })?;
+        let (ts_i, ts_r) = child::selectors_of(request)?;
+        Ok(Self { id_i, auth, sa, ts_i, ts_r })
+    }
+}

@@ -1,0 +1,174 @@
+//! IKE_SA_INIT as the responder: an answer that opens an IKE SA, or a refusal that keeps nothing.
+
+use crate::crypto::dh;
+use crate::endpoint::context::{Context, Envelope};
+use crate::entropy::Label;
+use crate::event::{DropReason, Event, Offer, Role};
+use crate::io::{IkeHandle, Path};
+use crate::policy::{IkeSelection, RefusalStyle};
+use crate::time::Time;
+use crate::v2::channel::{KeyMaterial, NONCE_LEN, SecureChannel};
+use crate::v2::natd;
+use crate::v2::responder::AwaitAuth;
+use crate::v2::sa::Arrival;
+use crate::v2::syntax;
+use crate::wire::v2::{Ke, Message, Nonce, Notify, Payload, Sa};
+use crate::wire::{ExchangeType, GroupId, IkeSpi, NotifyType};
+
+/// Answers IKE_SA_INIT. `None` if the answer is a refusal or none at all; nothing is kept then.
+pub(crate) fn init(
+    cx: &mut Context,
+    ike: IkeHandle,
+    now: Time,
+    arrival: &Arrival<'_>,
+    request: &Message,
+) -> Option<AwaitAuth> {
+    let Arrival { path, bytes, .. } = *arrival;
+    let spi_i = request.header.spi_i;
+    let offer = match InitOffer::of(request) {
+        Ok(offer) => offer,
+        Err(why) => {
+            cx.violation(None, path.remote, "rfc7296-1.2-init-payloads", &why);
+            cx.dropped(path.remote, bytes.len(), DropReason::Malformed { error: why });
+            return None;
+        }
+    };
+    let (suite, chosen) = match cx.config.profile.select_ike(&offer.sa.proposals, offer.ke.group) {
+        IkeSelection::Accept { suite, chosen, .. } => (suite, chosen),
+        IkeSelection::WrongGroup { want, .. } => {
+            let wanted = GroupId(want.iana());
+            cx.event(Event::GroupRefused {
+                remote: path.remote,
+                offered: offer.ke.group.0,
+                wanted: wanted.0,
+            });
+            let data = wanted.0.to_be_bytes().to_vec();
+            refuse(cx, path, bytes, request, NotifyType::INVALID_KE_PAYLOAD, data);
+            return None;
+        }
+        IkeSelection::Refuse(refusal) => {
+            let answer = NotifyType::NO_PROPOSAL_CHOSEN;
+            cx.event(Event::ProposalRefused {
+                ike: None,
+                remote: path.remote,
+                what: Offer::Ike,
+                refusal,
+                answer,
+            });
+            if cx.config.profile.refusal == RefusalStyle::Silent {
+                cx.dropped(path.remote, bytes.len(), DropReason::Silent);
+            } else {
+                refuse(cx, path, bytes, request, answer, Vec::new());
+            }
+            return None;
+        }
+    };
+
+    let random = cx.entropy.bytes(Label::KEY_EXCHANGE, ike.0, dh::random_len(suite.group));
+    let agreed = cx
+        .provider
+        .dh_keypair(suite.group, &random)
+        .and_then(|pair| Ok((cx.provider.dh_agree(&pair, &offer.ke.data)?, pair)));
+    let (shared, pair) = match agreed {
+        Ok(agreed) => agreed,
+        Err(error) => {
+            let why = format!("the KE value cannot be used: {error}");
+            cx.violation(None, path.remote, "rfc6989-2.5-failed-test-no-sa", &why);
+            cx.dropped(path.remote, bytes.len(), DropReason::Malformed { error: why });
+            return None;
+        }
+    };
+    let spi_r = IkeSpi(cx.entropy.array(Label::IKE_SPI, ike.0));
+    let nr = cx.entropy.bytes(Label::NONCE, ike.0, NONCE_LEN);
+
+    let mut answer = vec![
+        Payload::Sa(Sa { proposals: vec![chosen] }),
+        Payload::Ke(Ke { group: GroupId(suite.group.iana()), data: pair.public().to_vec() }),
+        Payload::Nonce(Nonce(nr.clone())),
+    ];
+    answer.extend(natd::payloads(spi_i, spi_r, path, false));
+    let envelope = Envelope { spi_r, ..init_answer(request) };
+    let init_response = cx.plain(&envelope, &answer).unwrap_or_default();
+    if init_response.len() > bytes.len().saturating_mul(cx.config.limits.amplification) {
+        cx.dropped(path.remote, bytes.len(), DropReason::Amplification);
+        return None;
+    }
+
+    let material = KeyMaterial {
+        role: Role::Responder,
+        suite,
+        spi_i,
+        spi_r,
+        ni: offer.ni,
+        nr: &nr,
+        shared: &shared,
+    };
+    let channel = SecureChannel::establish(cx, &material).ok()?;
+    if !init_response.is_empty() {
+        cx.transmit(path, &init_response);
+    }
+    cx.event(Event::IkeHalfOpen { ike, connection: None, role: Role::Responder, path, spi_i });
+    Some(AwaitAuth {
+        channel,
+        nat: natd::detect(request, path),
+        ni: offer.ni.to_vec(),
+        nr,
+        init_request: bytes.to_vec(),
+        init_response,
+        expires: now + cx.config.timers.half_open,
+    })
+}
+
+/// Sends an unprotected refusal of IKE_SA_INIT; the responder's SPI stays zero (RFC 7296 §2.6).
+pub(crate) fn refuse(
+    cx: &mut Context,
+    path: Path,
+    request_bytes: &[u8],
+    request: &Message,
+    kind: NotifyType,
+    data: Vec<u8>,
+) {
+    let notify = Payload::Notify(Notify::new(kind, data));
+    let Some(answer) = cx.plain(&init_answer(request), &[notify]) else { return };
+    if answer.len() > request_bytes.len().saturating_mul(cx.config.limits.amplification) {
+        cx.dropped(path.remote, request_bytes.len(), DropReason::Amplification);
+        return;
+    }
+    cx.transmit(path, &answer);
+}
+
+fn init_answer(request: &Message) -> Envelope {
+    Envelope {
+        spi_i: request.header.spi_i,
+        spi_r: IkeSpi::ZERO,
+        exchange: ExchangeType::IKE_SA_INIT,
+        from_initiator: false,
+        response: true,
+        message_id: 0,
+    }
+}
+
+/// What an IKE_SA_INIT request must have (RFC 7296 §1.2).
+struct InitOffer<'a> {
+    sa: &'a Sa,
+    ke: &'a Ke,
+    ni: &'a [u8],
+}
+
+impl<'a> InitOffer<'a> {
+    fn of(request: &'a Message) -> Result<Self, String> {
+        let sa = syntax::exactly_one(request, "SA", |payload| match payload {
+            Payload::Sa(sa) => Some(sa),
+            _ => None,
+        })?;
+        let ke = syntax::exactly_one(request, "KE", |payload| match payload {
+            Payload::Ke(ke) => Some(ke),
+            _ => None,
+        })?;
+        let ni = syntax::exactly_one(request, "Nonce", |payload| match payload {
+            Payload::Nonce(nonce) => Some(nonce.0.as_slice()),
+            _ => None,
+        })?;
+        Ok(Self { sa, ke, ni })
+    }
+}

@@ -1,0 +1,170 @@
+//! `established` and `sas_match`: both sides have the same SAs, and they are as the scenario says.
+
+use std::time::Duration;
+
+use ikeproof_proto::wire::v2::TrafficSelector;
+use ikeproof_vendors::peer::IkeSa;
+
+use super::case::{CaseRun, Party};
+use super::failure::Trouble;
+use super::seen::{self, Tunnel};
+use super::setup::identity;
+use crate::scenario::{CheckName, Established, Policies, Port};
+
+impl CaseRun<'_> {
+    pub(super) async fn established(
+        &self,
+        party: &Party<'_>,
+        wanted: &Established,
+        within: Duration,
+    ) -> Result<(), Trouble> {
+        let fail = |why: String| Trouble::check(CheckName::Established, why);
+        let children = wanted.children.unwrap_or(1);
+        let mut tunnels = self.follow(party);
+        let waited = self.node.wait(within, |log| {
+            tunnels.read(log).any(|tunnel| tunnel.children.len() >= children).then_some(())
+        });
+        let waited = waited.await;
+        if waited.is_none() {
+            let refused = seen::refusals(&self.node.log());
+            let refused: Vec<_> = refused.iter().map(|refusal| refusal.text.as_str()).collect();
+            let why =
+                if refused.is_empty() { "nothing was refused".into() } else { refused.join("; ") };
+            return Err(fail(format!("the edge has no tunnel after {within:?}: {why}")));
+        }
+        let tunnels = self.tunnels(party);
+        let Some(tunnel) = tunnels.iter().find(|tunnel| tunnel.children.len() >= children) else {
+            return Err(fail("the tunnel is gone again".to_owned()));
+        };
+        self.is_as_wanted(party, tunnel, wanted).map_err(fail)?;
+        // A control of what comes: without its policies the peer sends in clear.
+        if party.spec.policies == Policies::Removed {
+            party.peer.remove_policies().await?;
+        }
+        // The peer must say so as well.
+        let up = |sa: &IkeSa| sa.established && sa.children.iter().any(|child| child.installed);
+        match self.until(party, within, async |sas| sas.iter().any(up)).await? {
+            Ok(()) => Ok(()),
+            Err(sas) => Err(fail(format!("the edge has a tunnel, the peer has {sas:?}"))),
+        }
+    }
+
+    fn is_as_wanted(
+        &self,
+        party: &Party<'_>,
+        tunnel: &Tunnel,
+        wanted: &Established,
+    ) -> Result<(), String> {
+        let Tunnel { ike, children } = tunnel;
+        let child = children.first().ok_or("there is no Child SA")?;
+        if let Some(suite) = wanted.ike
+            && suite != ike.suite
+        {
+            return Err(format!("the IKE SA is {}, not {suite}", ike.suite));
+        }
+        if let Some(suite) = wanted.child
+            && suite != child.suite
+        {
+            return Err(format!("the Child SA is {}, not {suite}", child.suite));
+        }
+        let same = |said: &[ikeproof_proto::policy::Selector], seen: &[TrafficSelector]| {
+            said.len() == seen.len() && said.iter().all(|selector| seen.contains(&selector.0))
+        };
+        if let Some(said) = &wanted.ts_peer
+            && !same(said, &child.ts_remote)
+        {
+            return Err(format!("the peer's selectors are {}", text(&child.ts_remote)));
+        }
+        if let Some(said) = &wanted.ts_edge
+            && !same(said, &child.ts_local)
+        {
+            return Err(format!("the edge's selectors are {}", text(&child.ts_local)));
+        }
+        if let Some(nat) = wanted.nat
+            && nat != ike.nat.found()
+        {
+            return Err(format!("NAT detection found {:?}", ike.nat));
+        }
+        if let Some(port) = wanted.port {
+            let number = match port {
+                Port::Ike => 500,
+                Port::NatT => 4500,
+            };
+            if ike.path.local.port() != number {
+                return Err(format!("IKE is on port {}", ike.path.local.port()));
+            }
+        }
+        if let Some(count) = wanted.children
+            && count != children.len()
+        {
+            return Err(format!("there are {} Child SAs, not {count}", children.len()));
+        }
+        if let Some(spec) = &wanted.credential {
+            let id = identity(spec, party.place.own, party.place.outside).to_id();
+            if id != ike.remote_id {
+                return Err(format!("the credential of {} was used", ike.remote_id));
+            }
+        }
+        if let Some(retried) = &wanted.retried {
+            let seen = seen::retries(&self.node.log());
+            if seen != *retried {
+                return Err(format!("asked for again: {seen:?}, expected {retried:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    /// SPIs of both sides crosswise, addresses, encapsulation.
+    pub(super) async fn sas_match(&self, party: &Party<'_>) -> Result<(), Trouble> {
+        let fail = |why: String| Trouble::check(CheckName::SasMatch, why);
+        let sas = party.peer.sas().await?;
+        let tunnels = self.tunnels(party);
+        let Some(Tunnel { ike, children }) = tunnels.first() else {
+            return Err(fail("the edge has no IKE SA".to_owned()));
+        };
+        let number = |spi: &ikeproof_proto::wire::IkeSpi| u64::from_be_bytes(spi.0);
+        let theirs = sas.iter().find(|sa| {
+            // Not every daemon tells the SPIs of its IKE SAs.
+            sa.established
+                && sa.spi_i.is_none_or(|spi| spi == number(&ike.spi_i))
+                && sa.spi_r.is_none_or(|spi| spi == number(&ike.spi_r))
+        });
+        let Some(theirs) = theirs else {
+            return Err(fail(format!(
+                "the edge has the IKE SA {}:{}, the peer has {sas:?}",
+                ike.spi_i, ike.spi_r
+            )));
+        };
+        let we_began = ike.role == ikeproof_proto::event::Role::Initiator;
+        if theirs.initiator == we_began {
+            return Err(fail("both sides say that they are the initiator, or neither".to_owned()));
+        }
+        for child in children {
+            let found = theirs.children.iter().find(|other| {
+                other.spi_in == child.spi_out && other.spi_out == child.spi_in && other.installed
+            });
+            let Some(other) = found else {
+                return Err(fail(format!(
+                    "the edge has SPIs {:#010x} in and {:#010x} out, the peer has {:?}",
+                    child.spi_in, child.spi_out, theirs.children
+                )));
+            };
+            if other.encap != child.udp_encapsulated {
+                return Err(fail(format!(
+                    "UDP encapsulation: {} at the edge, {} at the peer",
+                    child.udp_encapsulated, other.encap
+                )));
+            }
+        }
+        let installed = theirs.children.iter().filter(|child| child.installed).count();
+        if installed != children.len() {
+            let ours = children.len();
+            return Err(fail(format!("{ours} Child SAs at the edge, {installed} at the peer")));
+        }
+        Ok(())
+    }
+}
+
+fn text(selectors: &[TrafficSelector]) -> String {
+    selectors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}

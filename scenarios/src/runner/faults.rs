@@ -1,0 +1,129 @@
+//! The deviations that a case asks of the edge: configured, told, and never left unmet.
+//!
+//! What weakens the edge is named in the report. A case whose faults met no message has shown nothing,
+//! however well it went.
+
+use std::collections::BTreeMap;
+
+use ikeproof_driver::node::Log;
+use ikeproof_proto::event::Event;
+use ikeproof_proto::fault::{Change, Fault};
+
+use super::failure::Trouble;
+use crate::format::Problem;
+use crate::scenario::{Action, Case, Edge, FaultSpec, Step};
+
+/// The faults that an edge has from the start.
+pub fn configured(edge: &Edge) -> Result<Vec<Fault>, Trouble> {
+    edge.faults.iter().map(|spec| spec.lasting().map_err(trouble)).collect()
+}
+
+/// The fault that a step arms.
+pub fn armed(spec: &FaultSpec) -> Result<Fault, Trouble> {
+    spec.next().map_err(trouble)
+}
+
+fn trouble(problem: Problem) -> Trouble {
+    Trouble::Setup(problem.message)
+}
+
+/// Whether the edge deviates in a case, by a fault or by a reading.
+pub fn on_purpose(case: &Case) -> bool {
+    let deviates = |edge: &Edge| !edge.readings.is_empty() || !edge.faults.is_empty();
+    case.edges.iter().any(deviates) || !of_steps(&case.steps).is_empty()
+}
+
+/// The faults that were applied, in words, with how often.
+pub fn applied(log: &Log) -> Vec<String> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, event) in &log.events {
+        if let Event::FaultApplied { exchange, response, change, .. } = event {
+            let half = if *response { "response" } else { "request" };
+            *counts.entry(format!("{} in {exchange} {half}", words(change))).or_default() += 1;
+        }
+    }
+    let counted = |(text, count)| if count == 1 { text } else { format!("{text}, {count} times") };
+    counts.into_iter().map(counted).collect()
+}
+
+/// A fault that met no message. Of those that an edge has from the start one is enough: they may be
+/// about messages of either role.
+pub fn unmet(case: &Case, log: &Log) -> Option<String> {
+    let met = |change: &Change| {
+        log.events.iter().any(
+            |(_, event)| matches!(event, Event::FaultApplied { change: of, .. } if of == change),
+        )
+    };
+    let changes: Vec<Change> = case
+        .edges
+        .iter()
+        .flat_map(|edge| &edge.faults)
+        .filter_map(|spec| spec.lasting().ok())
+        .map(|fault| fault.change)
+        .collect();
+    if let Some(first) = changes.first()
+        && !changes.iter().any(met)
+    {
+        return Some(words(first));
+    }
+    let steps = of_steps(&case.steps).into_iter().filter_map(|spec| spec.next().ok());
+    steps.map(|fault| fault.change).find(|change| !met(change)).map(|change| words(&change))
+}
+
+fn of_steps(steps: &[Step]) -> Vec<&FaultSpec> {
+    steps.iter().flat_map(of_step).collect()
+}
+
+fn of_step(step: &Step) -> Vec<&FaultSpec> {
+    match &step.action {
+        Action::Fault(fault) => vec![fault],
+        Action::Parallel(branches) => branches.iter().flat_map(|it| of_steps(it)).collect(),
+        Action::Repeat(_, steps) => of_steps(steps),
+        _ => Vec::new(),
+    }
+}
+
+/// `flip-wire (at -1, mask 1)`.
+fn words(change: &Change) -> String {
+    let value = serde_json::to_value(change).unwrap_or_default();
+    let fields = value.as_object().into_iter().flatten();
+    let (name, arguments): (Vec<_>, Vec<_>) = fields.partition(|(key, _)| *key == "what");
+    let name = name.first().and_then(|(_, name)| name.as_str()).unwrap_or_default();
+    let arguments: Vec<_> = arguments.iter().map(|(key, value)| format!("{key} {value}")).collect();
+    match arguments.as_slice() {
+        [] => name.to_owned(),
+        arguments => format!("{name} ({})", arguments.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ikeproof_proto::time::Time;
+    use ikeproof_proto::wire::ExchangeType;
+
+    use super::*;
+
+    #[test]
+    fn applied_faults_are_told_with_their_number() {
+        let change = Change::FlipWire { at: -1, mask: 1 };
+        let event = |message_id, response| Event::FaultApplied {
+            exchange: ExchangeType::IKE_AUTH,
+            response,
+            message_id,
+            change: change.clone(),
+        };
+        let events = [event(1, true), event(2, true), event(1, false)];
+        let log = Log {
+            events: events.into_iter().map(|event| (Time::ZERO, event)).collect(),
+            ..Log::default()
+        };
+        let texts = applied(&log);
+        assert_eq!(
+            texts,
+            [
+                "flip-wire (at -1, mask 1) in IKE_AUTH request",
+                "flip-wire (at -1, mask 1) in IKE_AUTH response, 2 times"
+            ]
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! `refused`: one side said no in the way that the scenario says, and neither believes in a tunnel.
+
+use std::time::Duration;
+
+use ikeproof_driver::node::Log;
+use ikeproof_proto::event::{Event, Side};
+use ikeproof_vendors::peer::IkeSa;
+
+use super::case::{CaseRun, Party};
+use super::failure::Trouble;
+use super::seen;
+use crate::scenario::{CheckName, Refused, Side as Who};
+
+impl CaseRun<'_> {
+    pub(super) async fn refused(
+        &self,
+        party: &Party<'_>,
+        wanted: &Refused,
+        within: Duration,
+    ) -> Result<(), Trouble> {
+        let fail = |why: String| Trouble::check(CheckName::Refused, why);
+        let by = wanted.by.map(|actor| match actor.side(self.case.initiator) {
+            Who::Edge => Side::Local,
+            Who::Peer => Side::Peer,
+        });
+        if wanted.silence == Some(true) {
+            return self.silence(within).await;
+        }
+        let fits = |refusal: &seen::Refusal| {
+            let kind = match (wanted.notify, wanted.child) {
+                (Some(notify), _) => !refusal.child && refusal.notify == notify.0,
+                (None, Some(notify)) => refusal.child && refusal.notify == notify.0,
+                (None, None) => false,
+            };
+            kind && by.is_none_or(|by| by == refusal.by)
+                && wanted.rule.as_ref().is_none_or(|rule| seen::names(&refusal.rules, rule))
+        };
+        if wanted.delete == Some(true) {
+            let gone = |log: &Log| {
+                log.events.iter().find_map(|(_, event)| match event {
+                    Event::IkeClosed { established: true, .. } => Some(()),
+                    _ => None,
+                })
+            };
+            return match self.node.wait(within, gone).await {
+                Some(()) => Ok(()),
+                None => Err(fail("no IKE SA came up and was deleted".to_owned())),
+            };
+        }
+        let found =
+            self.node.wait(within, |log| seen::refusals(log).iter().any(fits).then_some(())).await;
+        if found.is_none() {
+            let all = seen::refusals(&self.node.log());
+            let seen = match all.as_slice() {
+                [] => "nobody refused anything".to_owned(),
+                all => format!("{all:?}"),
+            };
+            return Err(fail(format!("expected {wanted:?}; {seen}")));
+        }
+        let tunnels = self.tunnels(party);
+        if wanted.child.is_some() {
+            // Whoever keeps an IKE SA without a Child SA is right; it must not have got one.
+            if tunnels.iter().any(|tunnel| !tunnel.children.is_empty()) {
+                return Err(fail("the Child SA is up all the same".to_owned()));
+            }
+        } else if !tunnels.is_empty() {
+            return Err(fail("the IKE SA is up all the same".to_owned()));
+        }
+        // The peer must not believe in a tunnel either. With only the Child SA refused, an IKE SA that is
+        // still on its way has to come up or go.
+        let believes = |sa: &IkeSa| {
+            sa.children.iter().any(|child| child.installed)
+                || (wanted.child.is_none() == sa.established)
+        };
+        match self.until(party, within, async |sas| !sas.iter().any(believes)).await? {
+            Ok(()) => Ok(()),
+            Err(sas) => Err(fail(format!("it was refused, but the peer has {sas:?}"))),
+        }
+    }
+
+    async fn silence(&self, within: Duration) -> Result<(), Trouble> {
+        let fail = |why: &str| Trouble::check(CheckName::Refused, why);
+        let silent = |event: &Event| {
+            matches!(
+                event,
+                Event::PacketDropped {
+                    reason: ikeproof_proto::event::DropReason::Silent
+                        | ikeproof_proto::event::DropReason::Ikev1 { .. },
+                    ..
+                }
+            )
+        };
+        let dropped = self
+            .node
+            .wait(within, |log| log.events.iter().any(|(_, event)| silent(event)).then_some(()))
+            .await;
+        if dropped.is_none() {
+            return Err(fail("the edge has not dropped anything in silence"));
+        }
+        let answered =
+            self.node.log().datagrams.iter().any(|(_, direction, _)| {
+                *direction == ikeproof_proto::middlebox::Direction::ToPeer
+            });
+        if answered { Err(fail("the edge has answered")) } else { Ok(()) }
+    }
+}
