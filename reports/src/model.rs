@@ -231,6 +231,11 @@ impl Case {
         }
     }
 
+    /// The requirements that somebody broke by mistake, and not because the scenario asked for it.
+    pub fn mistakes(&self) -> impl Iterator<Item = &Violation> {
+        self.violations.iter().filter(|violation| violation.by != Blame::Scenario)
+    }
+
     /// The first part of the scenario's id.
     pub fn suite(&self) -> &str {
         self.scenario.split('/').next().unwrap_or_default()

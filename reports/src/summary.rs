@@ -130,7 +130,7 @@ fn problem(out: &mut String, case: &Case) {
             markdown(&ellipsis(&control.observed, MAX_REASON))
         ));
     }
-    for violation in case.violations.iter().take(5) {
+    for violation in case.mistakes().take(5) {
         item(&format!(
             "{} breaks {} {}: {}",
             violation.by,
@@ -218,7 +218,7 @@ fn violations(out: &mut String, report: &Report) {
     let passed: Vec<_> = report
         .cases
         .iter()
-        .filter(|case| case.verdict == Verdict::Pass && !case.violations.is_empty())
+        .filter(|case| case.verdict == Verdict::Pass && case.mistakes().next().is_some())
         .collect();
     if passed.is_empty() {
         return;

@@ -69,10 +69,12 @@ pub struct Violations {
     pub edge: usize,
     /// By the harness.
     pub harness: usize,
+    /// By the reference edge because the scenario asked for it: nobody's mistake.
+    pub on_purpose: usize,
 }
 
 impl Violations {
-    /// All of them.
+    /// Those that are somebody's mistake.
     pub fn total(&self) -> usize {
         self.peer + self.edge + self.harness
     }
@@ -83,6 +85,7 @@ impl Violations {
                 Blame::Peer => self.peer += 1,
                 Blame::Edge => self.edge += 1,
                 Blame::Harness => self.harness += 1,
+                Blame::Scenario => self.on_purpose += 1,
             }
         }
     }

@@ -204,11 +204,11 @@ fn totals(out: &mut String, report: &Report, paint: Paint) {
         _ = writeln!(out, "self-check        {}", words(&summary.self_check));
     }
     let broken = summary.interop_violations;
-    if broken.total() > 0 {
+    if broken.total() + broken.on_purpose > 0 {
         _ = writeln!(
             out,
-            "requirements      {} broken by peers, {} by the edge, {} by the harness",
-            broken.peer, broken.edge, broken.harness
+            "requirements      {} broken by peers, {} by the edge, {} by the harness, {} on purpose",
+            broken.peer, broken.edge, broken.harness, broken.on_purpose
         );
     }
     let gate = Gate::of(report);

@@ -136,6 +136,8 @@ pub enum Blame {
     Edge,
     /// The implementation under test.
     Peer,
+    /// The reference edge on purpose: a fault or a reading of the scenario made it deviate.
+    Scenario,
     /// The harness itself: middlebox, driver, runner.
     Harness,
 }
@@ -146,6 +148,7 @@ impl Blame {
         match self {
             Self::Edge => "edge",
             Self::Peer => "peer",
+            Self::Scenario => "scenario",
             Self::Harness => "harness",
         }
     }

@@ -191,7 +191,7 @@ fn cell_view(
         link: case_link(&names[index]),
         hint: hint(case),
         share: String::new(),
-        broken: case.violations.len(),
+        broken: case.mistakes().count(),
     };
     let chips = if parent {
         let cell = Cell { cases: cases.clone() };
@@ -200,7 +200,7 @@ fn cell_view(
         let sum = |(index, case): (usize, &Case)| Chip {
             share: format!("{}/{}", counts.of(case.verdict), counts.total()),
             hint: format!("{}: {}", one_line(&case.scenario), counts.words()),
-            broken: cases.iter().map(|(_, case)| case.violations.len()).sum(),
+            broken: cases.iter().map(|(_, case)| case.mistakes().count()).sum(),
             ..chip((index, case))
         };
         worst.map(sum).into_iter().collect()
@@ -220,9 +220,10 @@ fn hint(case: &Case) -> String {
         text.push_str("; ");
         text.push_str(&ellipsis(&one_line(&case.reason), MAX_HINT));
     }
-    if !case.violations.is_empty() {
+    let broken = case.mistakes().count();
+    if broken > 0 {
         text.push_str("; ");
-        text.push_str(&plural(case.violations.len(), "broken requirement"));
+        text.push_str(&plural(broken, "broken requirement"));
     }
     text
 }

@@ -8,7 +8,7 @@ mod small;
 mod talk;
 
 use ikeproof_reports::{
-    HtmlOptions, TerminalOptions, Verdict, html, junit, summary_md, terminal, timeline_txt,
+    Blame, HtmlOptions, TerminalOptions, Verdict, html, junit, summary_md, terminal, timeline_txt,
 };
 use small::small;
 
@@ -29,6 +29,20 @@ fn summary_of_every_verdict() {
         assert!(text.contains(verdict.word()), "{verdict} is missing");
     }
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_the_scenario_asked_for_is_nobodys_mistake() {
+    let (mut report, _) = small();
+    report.cases.retain(|case| case.verdict == Verdict::Pass);
+    let told = |report: &_| summary_md(report).contains("with broken requirements");
+    assert!(told(&report), "a peer's mistake is told");
+    for violation in report.cases.iter_mut().flat_map(|case| &mut case.violations) {
+        violation.by = Blame::Scenario;
+    }
+    assert!(!told(&report));
+    let text = terminal(&report, &TerminalOptions { width: 100, colour: false });
+    assert!(text.contains("0 broken by peers, 0 by the edge, 0 by the harness, 1 on purpose"));
 }
 
 #[test]

@@ -45,10 +45,12 @@ fn observed(at: Time, direction: Direction, datagram: &Datagram) -> Observed {
 }
 
 /// Findings as the report has them: equal ones are counted.
-pub fn violations(findings: &[Finding]) -> Vec<Violation> {
+/// Those of an edge that deviates `on_purpose` are the scenario's doing.
+pub fn violations(findings: &[Finding], on_purpose: bool) -> Vec<Violation> {
     let mut violations: Vec<Violation> = Vec::new();
     for finding in findings {
         let by = match finding.by {
+            Sender::Edge if on_purpose => Blame::Scenario,
             Sender::Edge => Blame::Edge,
             Sender::Peer => Blame::Peer,
         };

@@ -102,12 +102,10 @@ pub(super) fn judge(
         .map(|tuned| format!("{}={} ({})", tuned.setting, tuned.value, tuned.why))
         .collect();
     let (findings, decoded) = ladder::audit(&finished.log);
-    row.violations = ladder::violations(&findings);
+    row.violations = ladder::violations(&findings, faults::on_purpose(one.case));
     let items = ladder::ladder(&finished.log, &decoded, &findings, &finished.advances);
-    // A reading or a fault makes the edge deviate on purpose: that is told, and not held against it.
     row.faults = faults::applied(&finished.log);
-    let ours = if faults::on_purpose(one.case) { &[][..] } else { &row.violations[..] };
-    let (verdict, reason, twin) = decide(&finished, one.case.control.as_ref(), ours);
+    let (verdict, reason, twin) = decide(&finished, one.case.control.as_ref(), &row.violations);
     row.verdict = verdict;
     row.reason = reason;
     row.controls.extend(twin);
