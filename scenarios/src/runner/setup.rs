@@ -18,7 +18,9 @@ use ikeproof_vendors::peer as vendor;
 use super::failure::Trouble;
 use super::faults;
 use crate::profile::LoadError;
-use crate::scenario::{Affects, Case, Edge, IdSpec, Limit, Nat, Peer, PeerDpd, Port, Version};
+use crate::scenario::{
+    Affects, Case, Edge, IdSpec, Limit, Nat, Peer, PeerCookie, PeerDpd, Port, Version,
+};
 
 /// Where the edge and one of its peers are.
 #[derive(Clone, Copy, Debug)]
@@ -312,7 +314,10 @@ pub fn peer_config(
         connections: vec![connection],
         secrets: Vec::new(),
         inner: vec![vendor::InnerAddress { address: inner_peer.host, prefix: inner_peer.prefix }],
-        daemon: if lossy { PATIENT } else { vendor::Daemon::default() },
+        daemon: vendor::Daemon {
+            cookies: peer.cookie == PeerCookie::Always,
+            ..if lossy { PATIENT } else { vendor::Daemon::default() }
+        },
     })
 }
 
@@ -321,7 +326,7 @@ pub fn peer_config(
 const PATIENT: vendor::Daemon = vendor::Daemon {
     retransmit_timeout: Some(Duration::from_secs(1)),
     retransmit_tries: Some(8),
-    cookie_threshold: None,
+    cookies: false,
     accept_aggressive_psk: false,
 };
 

@@ -26,7 +26,7 @@ pub use fault::FaultSpec;
 pub use load::{Case, Control, Known, Scenario, builtin, builtin_text, load_files};
 pub use setup::{
     Affects, Cookie, CredentialSpec, DEFAULT_PROFILE, Edge, EdgeTs, Limit, Nat, Network, Peer,
-    PeerDpd, PeerTs, Policies, Port, Version,
+    PeerCookie, PeerDpd, PeerTs, Policies, Port, Version,
 };
 pub use step::{
     Action, Advance, Connect, Delete, Direction, Exchange, Initiate, MessageMatch, Repeat, Scope,

@@ -149,6 +149,9 @@ pub struct Peer {
     /// Its own liveness checks.
     #[serde(default)]
     pub dpd: PeerDpd,
+    /// When it demands a cookie.
+    #[serde(default)]
+    pub cookie: PeerCookie,
     /// Whether its kernel is told which traffic to protect. Removed for controls only: traffic then
     /// passes in clear.
     #[serde(default)]
@@ -209,6 +212,17 @@ pub enum PeerDpd {
     Off,
     /// Every few seconds.
     Short,
+}
+
+/// When a peer demands a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PeerCookie {
+    /// As it comes: under load.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
 }
 
 /// Whether a peer protects its traffic.

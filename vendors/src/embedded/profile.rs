@@ -56,8 +56,8 @@ pub(super) fn of(config: &PeerConfig) -> Profile {
     if remote().next().is_some() {
         profile.ts.remote = remote().map(|one| Protected(proposal::selector(one))).collect();
     }
-    if let Some(threshold) = config.daemon.cookie_threshold {
-        profile.limits.cookie_threshold = usize::try_from(threshold).unwrap_or(usize::MAX);
+    if config.daemon.cookies {
+        profile.limits.cookie_threshold = 0;
     }
     profile
 }

@@ -84,8 +84,8 @@ pub(super) fn setup(daemon: &Daemon) -> String {
         "config setup\n    logfile={LOG}\n    logtime=yes\n    logappend=yes\n    uniqueids=no\n    \
          nhelpers=0\n    virtual-private=%v4:0.0.0.0/0\n    ikev1-policy=accept\n"
     );
-    if let Some(count) = daemon.cookie_threshold {
-        text.push_str(&format!("    ddos-ike-threshold={count}\n"));
+    if daemon.cookies {
+        text.push_str("    ddos-mode=busy\n");
     }
     text
 }

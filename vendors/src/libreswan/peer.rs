@@ -122,8 +122,8 @@ impl Libreswan {
     async fn load(&self, wanted: &PeerConfig) -> Result<Configured> {
         let rendered = config::render(wanted, self.all)?;
         let loaded = self.session.lock().await.daemon.clone();
-        // Retransmission is a conn's own here; only the cookie threshold is the daemon's.
-        if loaded.cookie_threshold == wanted.daemon.cookie_threshold {
+        // Retransmission is a conn's own here; only the cookies are the daemon's.
+        if loaded.cookies == wanted.daemon.cookies {
             self.unload().await?;
         } else {
             self.respawn(&wanted.daemon).await?;
@@ -359,7 +359,7 @@ impl Peer for Libreswan {
                     vec![Difference { section: String::from("daemon"), line: format!("+{error}") }]
                 }
             };
-            let changed = self.session.lock().await.daemon.cookie_threshold.is_some();
+            let changed = self.session.lock().await.daemon.cookies;
             let restarted = !left_over.is_empty() || changed;
             if restarted {
                 self.plane.set_inner(&[]).await?;

@@ -41,8 +41,9 @@ pub struct Daemon {
     pub retransmit_timeout: Option<Duration>,
     /// Retransmissions before giving up.
     pub retransmit_tries: Option<u32>,
-    /// Half-open SAs from which cookies are asked for.
-    pub cookie_threshold: Option<u32>,
+    /// Demand a cookie of every initiator (RFC 7296 §2.6).
+    #[serde(default)]
+    pub cookies: bool,
     /// As IKEv1 responder, accept aggressive mode with a preshared key.
     #[serde(default)]
     pub accept_aggressive_psk: bool,

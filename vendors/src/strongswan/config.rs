@@ -25,6 +25,15 @@ pub(super) struct Rendered {
 
 /// Renders a configuration, or says what charon cannot do with this data plane.
 pub(super) fn render(config: &PeerConfig, plane: DataPlane) -> Result<Rendered, Unsupported> {
+    if config.daemon.cookies {
+        return Err(Unsupported {
+            peer: String::from("strongSwan"),
+            what: String::from("a cookie of every initiator"),
+            why: String::from(
+                "charon.cookie_threshold counts other half-open IKE SAs, and 0 demands none",
+            ),
+        });
+    }
     let mut rendered =
         Rendered { connections: Vec::new(), secrets: Vec::new(), initiate: Vec::new() };
     for connection in &config.connections {
@@ -69,10 +78,6 @@ pub(super) fn strongswan_conf(daemon: &Daemon, plane: DataPlane) -> (String, Vec
         || tune("charon.retransmit_tries", String::from("3"), "a silent refusal would cost 165 s"),
         |tries| tries.to_string(),
     );
-    let cookies = daemon
-        .cookie_threshold
-        .map(|count| format!("  cookie_threshold_ip = {count}\n  cookie_threshold = {count}\n"))
-        .unwrap_or_default();
     let aggressive = if daemon.accept_aggressive_psk {
         "  i_dont_care_about_security_and_use_aggressive_mode_psk = yes\n"
     } else {
@@ -81,7 +86,7 @@ pub(super) fn strongswan_conf(daemon: &Daemon, plane: DataPlane) -> (String, Vec
     let libipsec = if plane == DataPlane::Userspace { "yes" } else { "no" };
     let text = format!(
         "charon {{\n  load_modular = yes\n  retransmit_timeout = {timeout}\n  retransmit_tries = {tries}\n\
-         {cookies}{aggressive}  plugins {{\n    include strongswan.d/charon/*.conf\n    kernel-libipsec {{\n      \
+         {aggressive}  plugins {{\n    include strongswan.d/charon/*.conf\n    kernel-libipsec {{\n      \
          load = {libipsec}\n    }}\n    forecast {{\n      load = no\n    }}\n    connmark {{\n      load = no\n    }}\n    vici {{\n      socket = unix:///run/charon.vici\n    }}\n  }}\n  \
          filelog {{\n    ikeproof {{\n      path = {LOG}\n      time_format = %H:%M:%S\n      time_add_ms = yes\n      \
          default = 1\n      ike = 2\n      cfg = 2\n      enc = 1\n      net = 1\n      flush_line = yes\n    }}\n  }}\n}}\n"
