@@ -158,6 +158,9 @@ pub struct Case {
     /// Why, in words; for `unsupported` the peer's own.
     #[serde(default)]
     pub reason: String,
+    /// The checks that failed, by name. Empty if nothing did, or something other than a check.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failed_checks: Vec<String>,
     /// True against the embedded peer: shown in columns of its own, never as interoperability.
     #[serde(default)]
     pub self_check: bool,
@@ -214,6 +217,7 @@ impl Case {
             initiator: Initiator::default(),
             verdict,
             reason: String::new(),
+            failed_checks: Vec::new(),
             self_check: false,
             covers: Vec::new(),
             duration_ms: 0,

@@ -174,14 +174,31 @@ impl<'a> Row<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::scenario::{Action, Case, Step};
+
+    /// A control that must fail, or a cell that has to come out otherwise.
+    #[test]
+    fn every_scenario_shows_that_it_can_fail() {
+        for scenario in Catalogue::builtin().unwrap().scenarios {
+            let controls = scenario.cases.iter().any(|case| case.control.is_some());
+            let kinds = |case: &Case| {
+                let actions = Step::all(&case.steps).into_iter();
+                actions.map(|it| matches!(it, Action::Expect(it) if it.refused.is_some())).collect()
+            };
+            let outcomes: BTreeSet<Vec<bool>> = scenario.cases.iter().map(kinds).collect();
+            assert!(controls || outcomes.len() > 1, "{} has no contrast", scenario.id);
+        }
+    }
 
     #[test]
     fn what_is_listed_can_be_explained() {
         let catalogue = Catalogue::builtin().unwrap();
         let rows = catalogue.list(&["edge/mss".to_owned()]);
         assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), ["edge/mss-off", "edge/mss"]);
-        assert_eq!((rows[1].cases, rows[1].controls), (1, 1));
+        assert_eq!((rows[1].cases, rows[1].controls), (2, 1));
         for row in catalogue.list(&[]) {
             assert!(matches!(catalogue.explain(row.id).unwrap().subject, Subject::Scenario(_)));
         }

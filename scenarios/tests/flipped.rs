@@ -13,7 +13,7 @@ use ikeproof_scenarios::catalogue::Catalogue;
 use ikeproof_scenarios::expected::ExpectedFailures;
 use ikeproof_scenarios::runner::{Filter, Observer, PeerChoice, RunOptions, plan, run};
 use ikeproof_scenarios::scenario::{
-    Action, Case, CheckName, Expect, Notify, OnWire, Scenario, Span, Step, Traffic,
+    Action, Case, CheckName, Expect, Known, Notify, OnWire, Scenario, Span, Step, Traffic,
 };
 use rstest::rstest;
 use tokio::sync::watch;
@@ -223,4 +223,33 @@ async fn a_cell_with_another_outcome_turns_the_run_red(
     assert_eq!(found, Verdict::Pass, "{why}");
     let (found, why, status) = verdict(flipped).await;
     assert_eq!((found, status), (Verdict::Fail, ExitStatus::Failed), "{why}");
+}
+
+const UNKNOWN: &str = "{ name = 'add-payload', exchange = 'INFORMATIONAL', direction = 'request', \
+    payload = 200, critical = true, body = 'c0ffee' }";
+const CORRUPTED: &str = "{ name = 'flip-wire', exchange = 'INFORMATIONAL', direction = 'request', \
+    at = -1, mask = 1 }";
+
+/// What must never happen turns the run red if it does, here by a fault, and not without it.
+#[rstest]
+#[case::notify("notify = 'UNSUPPORTED_CRITICAL_PAYLOAD'", UNKNOWN)]
+#[case::finding("finding = true", CORRUPTED)]
+#[case::event("event = 'fault-applied'", UNKNOWN)]
+#[tokio::test]
+async fn never_sees_what_happens(
+    #[case] what: &str,
+    #[case] fault: &str,
+    #[values(true, false)] happens: bool,
+) {
+    let faults = if happens { format!("[[step]]\nfault = {fault}\n") } else { String::new() };
+    let text = format!(
+        "id = 't'\ntitle = 't'\ncovers = ['F01']\n[[step]]\nconnect = {{}}\n{faults}\
+         [[step]]\nparallel = [{{ never = {{ {what}, for = '2s' }} }}, \
+         {{ initiate = {{ by = 'edge', what = 'liveness' }} }}]\n"
+    );
+    let scenario = Scenario::parse("t.toml", &text, &Known::builtin().unwrap()).unwrap();
+    let wanted = if happens { Verdict::Fail } else { Verdict::Pass };
+    let (found, why, _) = verdict(scenario).await;
+    assert_eq!(found, wanted, "{why}");
+    assert!(!happens || why.contains("never"), "{why}");
 }

@@ -9,6 +9,8 @@ use toml::Spanned;
 use super::version::Versions;
 use crate::format::{Document, FileErrors, Problem};
 use crate::runner::PeerChoice;
+use crate::scenario::CheckName;
+use crate::scenario::one_or_many;
 
 /// The file that comes with the package.
 const BUILTIN: &str = include_str!("../../expected-fail.toml");
@@ -24,6 +26,8 @@ pub struct Entry {
     pub scenario: String,
     /// The case of it, with `*` for any text; all cases but the controls, if not said.
     pub variant: Option<String>,
+    /// The checks that fail: these and no others.
+    pub fails: Vec<CheckName>,
     /// Why it fails.
     pub reason: String,
     /// Where that is tracked.
@@ -48,6 +52,8 @@ struct Written {
     versions: Versions,
     scenario: String,
     variant: Option<String>,
+    #[serde(deserialize_with = "one_or_many")]
+    fails: Vec<CheckName>,
     reason: String,
     ticket: String,
     expires: Spanned<String>,
@@ -84,7 +90,7 @@ impl ExpectedFailures {
 
 impl Written {
     fn check(self, span: &Range<usize>, problems: &mut Vec<Problem>) -> Option<Entry> {
-        let Self { peer, versions, scenario, variant, reason, ticket, expires } = self;
+        let Self { peer, versions, scenario, variant, fails, reason, ticket, expires } = self;
         let before = problems.len();
         if PeerChoice::of(peer.get_ref()).is_none() {
             let known = PeerChoice::ALL.iter().map(|peer| peer.name());
@@ -92,6 +98,10 @@ impl Written {
         }
         if versions.is_empty() {
             problems.push(Problem::new(format!("no version is in {versions}"), span.clone()));
+        }
+        if fails.is_empty() {
+            let message = "an expected failure names the checks that fail";
+            problems.push(Problem::new(message, span.clone()));
         }
         for (what, text) in [("reason", &reason), ("ticket", &ticket)] {
             if text.trim().is_empty() {
@@ -108,7 +118,7 @@ impl Written {
             return None;
         }
         let peer = peer.into_inner();
-        Some(Entry { peer, versions, scenario, variant, reason, ticket, expires: day.ok()? })
+        Some(Entry { peer, versions, scenario, variant, fails, reason, ticket, expires: day.ok()? })
     }
 }
 
@@ -127,7 +137,7 @@ mod tests {
     }
 
     const ENTRY: &str = "[[fail]]\npeer = 'libreswan'\nversions = { from = '4.10', to = '5.2' }\n\
-        scenario = 'v2/connect'\nreason = 'r'\nticket = 't'\nexpires = '2030-01-31'\n";
+        scenario = 'v2/connect'\nfails = 'ping'\nreason = 'r'\nticket = 't'\nexpires = '2030-01-31'\n";
 
     #[test]
     fn an_entry_is_read() {
@@ -146,9 +156,11 @@ mod tests {
         "'libreswam'",
         "x.toml:2:8: unknown peer `libreswam`; did you mean `libreswan`?"
     )]
-    #[case("'2030-01-31'", "'soon'", "x.toml:7:11: `soon` is no day")]
+    #[case("'2030-01-31'", "'soon'", "x.toml:8:11: `soon` is no day")]
     #[case("'5.2'", "'4.9'", "no version is in 4.10 to 4.9")]
     #[case("'5.2'", "'latest'", "`latest` is no version")]
+    #[case("'ping'", "[]", "names the checks that fail")]
+    #[case("'ping'", "'pong'", "unknown word `pong`")]
     #[case("reason = 'r'", "reason = ' '", "needs a reason")]
     #[case("ticket = 't'\n", "", "ticket")]
     #[case("scenario", "scenarios", "did you mean `scenario`?")]

@@ -1,7 +1,9 @@
 //! What entries make of verdicts, and what is wrong with the entries themselves.
 
-use ikeproof_reports::model::{Case as Row, Expectation, GateFinding};
-use ikeproof_reports::verdict::Verdict;
+use std::collections::BTreeSet;
+
+use ikeproof_reports::model::{Case as Row, Expectation, GateFinding, Violation};
+use ikeproof_reports::verdict::{Blame, Severity, Verdict};
 use jiff::civil::Date;
 
 use super::entry::{Entry, ExpectedFailures};
@@ -13,10 +15,12 @@ const FILE: &str = "scenarios/expected-fail.toml";
 
 impl ExpectedFailures {
     /// Changes the verdict of a case that an entry covers on the day `today`: a failure to
-    /// `expected-fail`, a pass to `unexpected-pass`. An entry past its day changes nothing.
+    /// `expected-fail`, a pass to `unexpected-pass`. An entry past its day changes nothing, and neither
+    /// does one for a failure of other checks, or one beside which the edge was wrong.
     pub fn apply(&self, row: &mut Row, today: Date) {
         let Some(entry) = self.entries.iter().find(|entry| entry.covers(row)) else { return };
         let verdict = match row.verdict {
+            Verdict::Fail if !entry.explains(row) => return,
             Verdict::Fail => Verdict::ExpectedFail,
             Verdict::Pass => Verdict::UnexpectedPass,
             _ => return,
@@ -96,6 +100,17 @@ impl Entry {
         self.is_about(row) && self.versions.contain(&row.peer.version)
     }
 
+    /// Whether exactly the checks that it names failed, and nobody but the peer is to blame.
+    fn explains(&self, row: &Row) -> bool {
+        let named: BTreeSet<_> = self.fails.iter().map(ToString::to_string).collect();
+        let failed: BTreeSet<_> = row.failed_checks.iter().cloned().collect();
+        let ours = |violation: &Violation| {
+            matches!(violation.by, Blame::Edge | Blame::Harness)
+                && violation.severity == Severity::Must
+        };
+        named == failed && !row.violations.iter().any(ours)
+    }
+
     /// Whether a case of its scenario is meant. A control judges the scenario, not the peer, and is only
     /// meant where it is named.
     fn fits(&self, case: &str) -> bool {
@@ -134,7 +149,7 @@ mod tests {
 
     fn failures() -> ExpectedFailures {
         let text = "[[fail]]\npeer = 'libreswan'\nversions = { from = '4.10', to = '5.2' }\n\
-            scenario = 'v2/connect'\nreason = 'known'\nticket = 'here'\nexpires = '2026-06-30'\n";
+            scenario = 'v2/connect'\nfails = 'ping'\nreason = 'known'\nticket = 'here'\nexpires = '2026-06-30'\n";
         ExpectedFailures::parse("x.toml", text).unwrap()
     }
 
@@ -142,6 +157,9 @@ mod tests {
         let peer = Peer { name: "libreswan".into(), version: version.into(), ..Peer::default() };
         let mut row = Row::new("v2/connect", peer, verdict);
         row.variant = variant.to_owned();
+        if verdict == Verdict::Fail {
+            row.failed_checks = vec!["ping".to_owned()];
+        }
         row
     }
 
@@ -170,6 +188,36 @@ mod tests {
         failures().apply(&mut row, day(today));
         assert_eq!(row.verdict, after);
         assert_eq!(row.expectation.is_some(), before != after);
+    }
+
+    #[rstest]
+    #[case::another(&["established"])]
+    #[case::one_more(&["ping", "no_clear"])]
+    #[case::left_over(&[])]
+    fn a_failure_of_other_checks_stays(#[case] failed: &[&str]) {
+        let mut row = row(Verdict::Fail, "5.2", "peer");
+        row.failed_checks = failed.iter().map(|&check| check.to_owned()).collect();
+        failures().apply(&mut row, day(DAY));
+        assert_eq!(row.verdict, Verdict::Fail);
+    }
+
+    #[rstest]
+    #[case(Blame::Edge, Severity::Must, Verdict::Fail)]
+    #[case(Blame::Edge, Severity::Should, Verdict::ExpectedFail)]
+    #[case(Blame::Peer, Severity::Must, Verdict::ExpectedFail)]
+    #[case(Blame::Scenario, Severity::Must, Verdict::ExpectedFail)]
+    fn a_wrong_edge_excuses_nobody(
+        #[case] by: Blame,
+        #[case] severity: Severity,
+        #[case] after: Verdict,
+    ) {
+        let mut row = row(Verdict::Fail, "5.2", "peer");
+        let requirement = "rfc7296-2.1-retransmit".to_owned();
+        let message = String::new();
+        row.violations =
+            vec![Violation { requirement, by, message, severity, count: 1, frame: None }];
+        failures().apply(&mut row, day(DAY));
+        assert_eq!(row.verdict, after);
     }
 
     #[rstest]

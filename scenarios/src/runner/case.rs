@@ -20,7 +20,9 @@ use super::faults;
 use super::seen;
 use super::setup::{self, CHILD, CONNECTION, Inner, Place};
 use super::stage::{Stage, Tested, Watching};
-use crate::scenario::{Case, CheckName, Edge, Nat, Need, Peer as PeerSpec, Policies, Scenario};
+use crate::scenario::{
+    Action, Case, CheckName, Edge, Nat, Need, Peer as PeerSpec, Policies, Scenario, Step,
+};
 
 /// Octets of datagrams and packets that a case records.
 const RECORD: usize = 512 * 1024;
@@ -77,15 +79,6 @@ impl<'a> CaseRun<'a> {
             return Err(Trouble::Setup(format!("there is no peer {named:?}")));
         }
         Ok(found)
-    }
-
-    pub(super) fn finding(&self, requirement: &str) -> Result<(), Trouble> {
-        let (findings, _) = super::ladder::audit(&self.node.log());
-        if findings.iter().any(|finding| finding.requirement == requirement) {
-            return Ok(());
-        }
-        let why = format!("the auditor has not found {requirement}");
-        Err(Trouble::check(CheckName::Finding, why))
     }
 }
 
@@ -161,9 +154,6 @@ struct Prepared {
 
 async fn prepare(stage: &mut Stage, task: &Task<'_>) -> Result<Prepared, Trouble> {
     let case = task.case;
-    if case.edges.len() != 1 {
-        return Err(Trouble::Unsupported("only one edge takes part in a case so far".to_owned()));
-    }
     let mut places = Vec::new();
     for (seat, peer) in (0_u8..).zip(&case.peers) {
         let inside = setup::behind_router(peer);
@@ -389,10 +379,9 @@ async fn end(run: CaseRun<'_>, task: &Task<'_>, finished: &mut Finished) {
 
 /// What leaked after the last look at the wire counts as well, where anything was looked for.
 fn late_leak(task: &Task<'_>, report: &WireReport, finished: &mut Finished) {
-    let looked_for = task.case.steps.iter().any(|step| match &step.action {
-        crate::scenario::Action::Traffic(traffic) => traffic.no_clear,
-        _ => false,
-    });
+    let looked_for = Step::all(&task.case.steps)
+        .into_iter()
+        .any(|action| matches!(action, Action::Traffic(traffic) if traffic.no_clear));
     if looked_for && finished.result.is_ok() && report.in_clear_count > 0 {
         let why = format!("{} packets in clear by the end", report.in_clear_count);
         finished.result = Err(Trouble::check(CheckName::NoClear, why));
@@ -406,12 +395,8 @@ async fn tidy(stage: &Stage, task: &Task<'_>, finished: &mut Finished) {
         let Some(peer) = stage.started(task.tested, inside, seat) else { continue };
         match peer.reset().await {
             Ok(reset) => {
-                let killed = task
-                    .case
-                    .steps
-                    .iter()
-                    .any(|step| matches!(step.action, crate::scenario::Action::Kill(_)));
-                if !killed {
+                let steps = Step::all(&task.case.steps);
+                if !steps.iter().any(|action| matches!(action, Action::Kill(_))) {
                     let lines = reset.left_over.iter();
                     finished
                         .left_over

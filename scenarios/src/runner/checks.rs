@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use ikeproof_audit::{Decoded, Sender};
+use ikeproof_audit::{Decoded, Finding, Sender};
 use ikeproof_driver::node::Log;
 use ikeproof_proto::event::Event;
 use ikeproof_proto::wire::v2::Id;
@@ -27,6 +27,8 @@ const WITHIN: Duration = Duration::from_secs(10);
 const MUST_FAIL: Duration = Duration::from_secs(4);
 /// How long what is demanded of the wire may take to be seen, unless the scenario says otherwise.
 const ON_WIRE: Duration = Duration::from_secs(3);
+/// How long nothing more may come once there is exactly as much as the scenario wants.
+const SETTLED: Duration = Duration::from_secs(1);
 /// From one look at a peer's SAs, or at the wire, to the next.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
 
@@ -71,7 +73,8 @@ impl CaseRun<'_> {
             }
         }
         if let Some(finding) = &expect.finding {
-            failed.note(self.finding(finding.get_ref()))?;
+            let within = within(CheckName::Finding);
+            failed.note(self.finding(finding.get_ref(), within).await)?;
         }
         failed.result()
     }
@@ -122,10 +125,14 @@ impl CaseRun<'_> {
 
     async fn event(&self, wanted: &EventPattern, within: Duration) -> Result<(), Trouble> {
         let least = usize::try_from(wanted.count.or(wanted.at_least).unwrap_or(1)).unwrap_or(1);
+        let exact = wanted.count.and_then(|count| usize::try_from(count).ok());
         let enough = |log: &Log| (seen::count(log, wanted.name) >= least).then_some(());
         self.node.wait(within, enough).await;
+        if let Some(exact) = exact {
+            let one_more = |log: &Log| (seen::count(log, wanted.name) > exact).then_some(());
+            self.node.wait(SETTLED, one_more).await;
+        }
         let count = seen::count(&self.node.log(), wanted.name);
-        let exact = wanted.count.and_then(|count| usize::try_from(count).ok());
         if count < least || exact.is_some_and(|exact| exact != count) {
             let name = wanted.name;
             let expected = match exact {
@@ -147,13 +154,17 @@ impl CaseRun<'_> {
         let deadline = Instant::now() + within;
         let exact = wanted.count.and_then(|count| usize::try_from(count).ok());
         let least = usize::try_from(wanted.at_least.unwrap_or(1)).unwrap_or(1);
+        let mut settled = false;
         loop {
-            // A copy, since reading takes its time and the edge writes to the log meanwhile.
-            let log = self.node.log().clone();
-            let (_, decoded) = super::ladder::audit(&log);
+            let (_, decoded) = self.audited();
             let fit = |one: &&Decoded| one.from == from && !one.retransmission;
             let seen = decoded.iter().filter(fit).filter(|one| wanted.fits(&one.summary)).count();
             let enough = exact.map_or(seen >= least, |exact| seen == exact);
+            if enough && exact.is_some() && !settled {
+                tokio::time::sleep(SETTLED).await;
+                settled = true;
+                continue;
+            }
             if enough || exact.is_some_and(|exact| seen > exact) || Instant::now() >= deadline {
                 let expected = match exact {
                     Some(exact) => exact.to_string(),
@@ -164,6 +175,29 @@ impl CaseRun<'_> {
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
+    }
+
+    /// A finding of the auditor, whoever is to blame.
+    async fn finding(&self, requirement: &str, within: Duration) -> Result<(), Trouble> {
+        let deadline = Instant::now() + within;
+        loop {
+            let (findings, _) = self.audited();
+            if findings.iter().any(|finding| finding.requirement == requirement) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let why = format!("the auditor has not found {requirement}");
+                return Err(Trouble::check(CheckName::Finding, why));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    }
+
+    /// What the auditor says of all that was seen so far.
+    fn audited(&self) -> (Vec<Finding>, Vec<Decoded>) {
+        // A copy, since reading takes its time and the edge writes to the log meanwhile.
+        let log = self.node.log().clone();
+        super::ladder::audit(&log)
     }
 
     /// Neither side has an SA any more.
@@ -196,10 +230,12 @@ impl CaseRun<'_> {
 
     /// Plays one `never`.
     pub(super) async fn never(&self, never: &Never) -> Result<(), Trouble> {
-        let (events, datagrams, refusals, before) = {
+        // What is inside messages is read by the auditor, at the end.
+        let reads = never.notify.is_some() || never.finding;
+        let (events, datagrams, before) = {
             let log = self.node.log();
             let before = never.event.map_or(0, |name| seen::count(&log, name));
-            (log.events.len(), log.datagrams.len(), seen::refusals(&log).len(), before)
+            (log.events.len(), log.datagrams.len(), before)
         };
         let happened = |log: &Log| {
             let new = log.events.get(events..).unwrap_or_default();
@@ -207,12 +243,6 @@ impl CaseRun<'_> {
                 && seen::count(log, name) > before
             {
                 return Some(format!("{name:?} happened"));
-            }
-            let notify = never.notify.map(|notify| notify.0);
-            if let Some(refusal) =
-                seen::refusals(log).into_iter().skip(refusals).find(|it| Some(it.notify) == notify)
-            {
-                return Some(refusal.text);
             }
             let up = |event: &Event| matches!(event, Event::IkeEstablished(_));
             if never.established && new.iter().any(|(_, event)| up(event)) {
@@ -223,9 +253,23 @@ impl CaseRun<'_> {
             );
             (never.message && sent).then(|| "the edge has sent a message".to_owned())
         };
-        match self.node.wait(never.duration.0, happened).await {
-            Some(why) => Err(Trouble::check(CheckName::Never, why)),
-            None => Ok(()),
+        let fail = |why: String| Err(Trouble::check(CheckName::Never, why));
+        if let Some(why) = self.node.wait(never.duration.0, happened).await {
+            return fail(why);
+        }
+        if !reads {
+            return Ok(());
+        }
+        let (findings, decoded) = self.audited();
+        let is_new = |frame: u64| usize::try_from(frame).is_ok_and(|frame| frame > datagrams);
+        let found = findings.iter().find(|one| never.finding && is_new(one.frame));
+        let carries = |one: &&Decoded| {
+            is_new(one.frame) && never.notify.is_some_and(|notify| notify.is_in(&one.summary))
+        };
+        match (found, decoded.iter().find(carries)) {
+            (Some(finding), _) => fail(finding.to_string()),
+            (None, Some(message)) => fail(message.summary.clone()),
+            (None, None) => Ok(()),
         }
     }
 }

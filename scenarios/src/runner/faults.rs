@@ -27,10 +27,23 @@ fn trouble(problem: Problem) -> Trouble {
     Trouble::Setup(problem.message)
 }
 
-/// Whether the edge deviates in a case, by a fault or by a reading.
-pub fn on_purpose(case: &Case) -> bool {
-    let deviates = |edge: &Edge| !edge.readings.is_empty() || !edge.faults.is_empty();
-    case.edges.iter().any(deviates) || !of_steps(&case.steps).is_empty()
+/// Requirements that an edge breaks by a reading: the reading, its value, what it breaks.
+const BROKEN_BY_READING: [(&str, &str, &str); 2] = [
+    ("R06", "ignore-hmac", "rfc7296-3.3-aead-no-integ"),
+    ("R30", "echo", "rfc7296-1.4.1-ike-delete-empty-response"),
+];
+
+/// Whether a case asks the edge to break a requirement. A fault may break any, since what follows from
+/// it breaks more; a reading only its own.
+pub fn excuses(case: &Case, requirement: &str) -> bool {
+    let by_reading = |edge: &Edge| {
+        edge.readings.iter().any(|(id, value)| {
+            let broken = (id.get_ref().as_str(), value.get_ref().as_str(), requirement);
+            BROKEN_BY_READING.contains(&broken)
+        })
+    };
+    let faulty = case.edges.iter().any(|edge| !edge.faults.is_empty());
+    faulty || !of_steps(&case.steps).is_empty() || case.edges.iter().any(by_reading)
 }
 
 /// The faults that were applied, in words, with how often.
@@ -71,16 +84,11 @@ pub fn unmet(case: &Case, log: &Log) -> Option<String> {
 }
 
 fn of_steps(steps: &[Step]) -> Vec<&FaultSpec> {
-    steps.iter().flat_map(of_step).collect()
-}
-
-fn of_step(step: &Step) -> Vec<&FaultSpec> {
-    match &step.action {
-        Action::Fault(fault) => vec![fault],
-        Action::Parallel(branches) => branches.iter().flat_map(|it| of_steps(it)).collect(),
-        Action::Repeat(_, steps) => of_steps(steps),
-        _ => Vec::new(),
-    }
+    let faults = Step::all(steps).into_iter().filter_map(|action| match action {
+        Action::Fault(fault) => Some(fault),
+        _ => None,
+    });
+    faults.collect()
 }
 
 /// `flip-wire (at -1, mask 1)`.

@@ -11,6 +11,9 @@ use ikeproof_reports::verdict::{Blame, Severity};
 
 use core::time::Duration;
 
+use super::faults;
+use crate::scenario::Case;
+
 /// The port behind NAT, where IKE has the non-ESP marker.
 const NAT_PORT: u16 = 4500;
 
@@ -45,12 +48,12 @@ fn observed(at: Time, direction: Direction, datagram: &Datagram) -> Observed {
 }
 
 /// Findings as the report has them: equal ones are counted.
-/// Those of an edge that deviates `on_purpose` are the scenario's doing.
-pub fn violations(findings: &[Finding], on_purpose: bool) -> Vec<Violation> {
+/// What the edge breaks because the case asks for it is the scenario's doing.
+pub fn violations(findings: &[Finding], case: &Case) -> Vec<Violation> {
     let mut violations: Vec<Violation> = Vec::new();
     for finding in findings {
         let by = match finding.by {
-            Sender::Edge if on_purpose => Blame::Scenario,
+            Sender::Edge if faults::excuses(case, finding.requirement) => Blame::Scenario,
             Sender::Edge => Blame::Edge,
             Sender::Peer => Blame::Peer,
         };

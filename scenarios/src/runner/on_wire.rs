@@ -91,11 +91,11 @@ impl CaseRun<'_> {
             let why = format!("the largest outer packet has {largest} octets, expected {exactly}");
             wrong.push((CheckName::OuterExactly, why));
         }
-        let repeated = seen::repeated_messages(&log);
+        let repeated = seen::requests_sent_again(&log);
         if let Some(least) = wanted.retransmissions
             && repeated < usize::try_from(least).unwrap_or(usize::MAX)
         {
-            let why = format!("{repeated} messages were sent more than once, expected {least}");
+            let why = format!("{repeated} requests were sent more than once, expected {least}");
             wrong.push((CheckName::Retransmissions, why));
         }
         let disturbed = seen::disturbed(&log);

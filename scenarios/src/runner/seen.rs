@@ -1,12 +1,12 @@
 //! What the edge's log says about one peer: its SAs, how it was refused, what was counted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ikeproof_driver::inner::InnerEvent;
 use ikeproof_driver::node::Log;
 use ikeproof_proto::event::{ChildEstablished, CloseReason, Event, IkeEstablished, Offer, Side};
 use ikeproof_proto::io::IkeHandle;
-use ikeproof_proto::middlebox::{Direction, MiddleboxEvent, Transport};
+use ikeproof_proto::middlebox::{Direction, MessageKey, MessageKind, MiddleboxEvent, Transport};
 use ikeproof_proto::wire::NotifyType;
 use ikeproof_proto::wire::v2::Id;
 
@@ -243,17 +243,47 @@ pub fn count(log: &Log, name: EventName) -> usize {
     }
 }
 
-/// How many messages of IKE went over the wire more than once, whoever sent them.
-pub fn repeated_messages(log: &Log) -> usize {
-    let mut seen: BTreeMap<(bool, &[u8]), usize> = BTreeMap::new();
+/// How many requests of IKE were sent more than once, whoever sent them. Copies that the network in
+/// between made are not counted, and what it lost is.
+pub fn requests_sent_again(log: &Log) -> usize {
+    let mut requests: BTreeMap<(bool, MessageKey), Sent<'_>> = BTreeMap::new();
+    // The edge's datagrams are logged as they leave it, the peer's as they arrive.
     for (_, direction, datagram) in &log.datagrams {
-        // A keepalive is always the same, and ESP is never.
-        if datagram.transport == Transport::Udp && datagram.bytes.len() > 28 {
-            let key = (*direction == Direction::ToPeer, datagram.bytes.as_slice());
-            *seen.entry(key).or_default() += 1;
+        if let MessageKind::Ike(key) = datagram.kind() {
+            let sent = requests.entry((*direction == Direction::ToEdge, key)).or_default();
+            sent.copies += 1;
+            sent.messages.insert(&datagram.bytes);
         }
     }
-    seen.values().filter(|count| **count > 1).count()
+    for (_, event) in &log.middlebox {
+        match event {
+            MiddleboxEvent::Dropped {
+                direction: Direction::ToEdge,
+                message: MessageKind::Ike(key),
+                ..
+            } => requests.entry((true, *key)).or_default().copies += 1,
+            MiddleboxEvent::Repeated {
+                direction: Direction::ToEdge,
+                message: MessageKind::Ike(key),
+                ..
+            } => requests.entry((true, *key)).or_default().made_between += 1,
+            _ => {}
+        }
+    }
+    let again = |((_, key), sent): &(&(bool, MessageKey), &Sent<'_>)| {
+        // A first request that a cookie or another group was asked of is sent anew, not again.
+        let once = sent.messages.len().max(1);
+        !key.response && sent.copies.saturating_sub(sent.made_between) > once
+    };
+    requests.iter().filter(again).count()
+}
+
+/// The datagrams of one message.
+#[derive(Default)]
+struct Sent<'a> {
+    copies: usize,
+    made_between: usize,
+    messages: BTreeSet<&'a [u8]>,
 }
 
 /// How many datagrams the network in between repeated or let be overtaken.

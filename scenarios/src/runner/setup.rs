@@ -18,9 +18,7 @@ use ikeproof_vendors::peer as vendor;
 use super::failure::Trouble;
 use super::faults;
 use crate::profile::LoadError;
-use crate::scenario::{
-    Affects, Case, Edge, IdSpec, Limit, Nat, Peer, PeerCookie, PeerDpd, Port, Version,
-};
+use crate::scenario::{Affects, Case, Edge, IdSpec, Limit, Nat, Peer, PeerCookie, PeerDpd, Port};
 
 /// Where the edge and one of its peers are.
 #[derive(Clone, Copy, Debug)]
@@ -258,9 +256,6 @@ pub fn peer_config(
     seed: u64,
     lossy: bool,
 ) -> Result<vendor::PeerConfig, Trouble> {
-    if peer.version == Version::V1 {
-        return Err(Trouble::Unsupported("IKEv1 is not spoken yet".to_owned()));
-    }
     let inner_edge = Inner::parse(edge.inner.get_ref())?;
     let inner_peer = Inner::parse(peer.inner.get_ref())?;
     let port = match peer.start_port {

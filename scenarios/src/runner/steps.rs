@@ -45,7 +45,7 @@ impl CaseRun<'_> {
             Action::Hold(message) => self.rule(message, Fate::Hold, true).await,
             Action::Drop(message) => self.rule(message, Fate::Drop, false).await,
             Action::Duplicate(message) => self.rule(message, Fate::Repeat(1), false).await,
-            Action::Release(_) => {
+            Action::Release => {
                 for rule in self.held.lock().await.drain(..) {
                     self.node.release(rule, Release::InOrder);
                 }
@@ -96,9 +96,8 @@ impl CaseRun<'_> {
                     // What comes of it is for the checks to see.
                     party.begin(INITIATION);
                 }
-                (_, what) => {
-                    let why = format!("{what:?} cannot be begun by this side yet");
-                    return Err(Trouble::Unsupported(why));
+                (Side::Peer, What::Liveness) => {
+                    return Err(Trouble::Setup("only the edge is told to probe".to_owned()));
                 }
             }
         }

@@ -102,12 +102,15 @@ pub(super) fn judge(
         .map(|tuned| format!("{}={} ({})", tuned.setting, tuned.value, tuned.why))
         .collect();
     let (findings, decoded) = ladder::audit(&finished.log);
-    row.violations = ladder::violations(&findings, faults::on_purpose(one.case));
+    row.violations = ladder::violations(&findings, one.case);
     let items = ladder::ladder(&finished.log, &decoded, &findings, &finished.advances);
     row.faults = faults::applied(&finished.log);
     let (verdict, reason, twin) = decide(&finished, one.case.control.as_ref(), &row.violations);
     row.verdict = verdict;
     row.reason = reason;
+    if let (Verdict::Fail, Err(Trouble::Check { checks, .. })) = (verdict, &finished.result) {
+        row.failed_checks = checks.iter().map(ToString::to_string).collect();
+    }
     row.controls.extend(twin);
     if row.verdict.needs_attention() {
         let lines: Vec<_> = finished.peer_log.lines().collect();

@@ -6,22 +6,21 @@ use toml::Spanned;
 
 use super::expect::{CheckName, Expect};
 use super::load::{Case, Known};
-use super::setup::{Edge, Peer};
-use super::step::{Action, Step, What};
+use super::setup::{Edge, Peer, Version};
+use super::step::{Action, Initiate, Step, What};
+use super::words::Side;
 use crate::format::Problem;
 use crate::profile::ProfileFile;
 
 /// Every check of `steps`, those inside others too.
 pub(super) fn checks(steps: &[Step]) -> Vec<CheckName> {
-    let of = |step: &Step| match &step.action {
+    let of = |action: &Action| match action {
         Action::Expect(expect) => expect.checks(),
         Action::Traffic(traffic) => traffic.checks(),
         Action::Never(_) => vec![CheckName::Never],
-        Action::Parallel(branches) => branches.iter().flat_map(|steps| checks(steps)).collect(),
-        Action::Repeat(_, steps) => checks(steps),
         _ => Vec::new(),
     };
-    steps.iter().flat_map(of).collect()
+    Step::all(steps).into_iter().flat_map(of).collect()
 }
 
 /// Whether an IKE SA is up after `steps`.
@@ -46,15 +45,18 @@ pub(super) fn written(steps: &[Step], span: &Range<usize>, out: &mut Vec<Problem
     for step in steps {
         let wrong = match &step.action {
             Action::Expect(it) if it.checks().is_empty() => Some("this expects nothing"),
+            Action::Expect(it) if it.sas_match == Some(false) => {
+                Some("sas_match can only be true; for a twin in which it fails write a control")
+            }
+            Action::Expect(it)
+                if it.on_wire.as_ref().is_some_and(|it| it.no_fragments == Some(false)) =>
+            {
+                Some("no_fragments can only be true; for a twin in which it fails write a control")
+            }
             Action::Traffic(it) if it.ping.is_none() && it.tcp.is_none() => {
                 Some("traffic needs ping or tcp")
             }
             Action::Never(it) if it.is_empty() => Some("never needs what must not happen"),
-            Action::Initiate(it)
-                if it.what != What::Child && !(it.esp.is_empty() && it.ts_remote.is_empty()) =>
-            {
-                Some("esp and ts_remote are for a further child SA: what = \"child\"")
-            }
             Action::Parallel(branches) if branches.len() < 2 => Some("parallel needs two or more"),
             Action::Repeat(0, _) => Some("repeat needs times = 1 or more"),
             _ => None,
@@ -76,7 +78,23 @@ pub(super) fn case(case: &Case, known: &Known, out: &mut Vec<Problem>) {
     for edge in &case.edges {
         self::edge(edge, &case.peers, out);
     }
+    not_played(case, out);
     case.steps.iter().for_each(|step| self::step(step, &case.peers, known, out));
+}
+
+/// What can be written and not be played: a limit of ours, which must not look like the peer's.
+fn not_played(case: &Case, out: &mut Vec<Problem>) {
+    if let Some(second) = case.edges.get(1) {
+        out.push(Problem::new("only one edge takes part in a case so far", second.name.span()));
+    }
+    for peer in case.peers.iter().filter(|peer| peer.version == Version::V1) {
+        out.push(Problem::new("IKEv1 is not spoken yet", peer.name.span()));
+    }
+    let by_peer =
+        |it: &Initiate| it.what == What::Liveness && it.by.side(case.initiator) == Side::Peer;
+    if Step::all(&case.steps).iter().any(|it| matches!(it, Action::Initiate(it) if by_peer(it))) {
+        out.push(Problem::new("only the edge is told to probe: by = \"edge\"", 0..0));
+    }
 }
 
 fn peers(peers: &[Peer], out: &mut Vec<Problem>) {
@@ -154,8 +172,7 @@ fn step(step: &Step, peers: &[Peer], known: &Known, out: &mut Vec<Problem>) {
         }
         Action::Traffic(it) => it.peer.as_ref(),
         Action::Delete(it) => it.peer.as_ref(),
-        Action::Kill(it) | Action::Restart(it) | Action::Release(it) => it.peer.as_ref(),
-        Action::Hold(it) | Action::Drop(it) | Action::Duplicate(it) => it.peer.as_ref(),
+        Action::Kill(it) | Action::Restart(it) => it.peer.as_ref(),
         Action::Parallel(branches) => {
             branches.iter().flatten().for_each(|inner| self::step(inner, peers, known, out));
             None
@@ -168,7 +185,12 @@ fn step(step: &Step, peers: &[Peer], known: &Known, out: &mut Vec<Problem>) {
             out.extend(fault.next().err());
             None
         }
-        Action::Never(_) | Action::Advance(_) => None,
+        Action::Never(_)
+        | Action::Advance(_)
+        | Action::Hold(_)
+        | Action::Drop(_)
+        | Action::Duplicate(_)
+        | Action::Release => None,
     };
     if let Some(name) = named {
         peer_exists(name, peers, out);

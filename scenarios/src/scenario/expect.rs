@@ -181,7 +181,7 @@ pub struct OnWire {
     pub outer_max: Option<u16>,
     /// The largest outer packet is exactly so large.
     pub outer_exactly: Option<u16>,
-    /// At least so many messages were sent more than once.
+    /// At least so many requests were sent more than once, by either side.
     pub retransmissions: Option<u32>,
     /// At least so many messages of the edge's side arrived in another order or twice.
     pub disturbed: Option<u32>,
@@ -358,11 +358,9 @@ impl MessagePattern {
             Direction::Request => "request",
             Direction::Response => "response",
         });
-        let notify =
-            self.notify.and_then(|notify| notify.0.name()).map(|name| format!("N({name})"));
         words.next() == exchange
             && words.next().is_some_and(|word| half.is_none_or(|half| half == word))
-            && notify.is_none_or(|notify| summary.contains(&notify))
+            && self.notify.is_none_or(|notify| notify.is_in(summary))
     }
 }
 

@@ -32,4 +32,5 @@ pub use step::{
     Action, Advance, Connect, Delete, Direction, Exchange, Initiate, MessageMatch, Repeat, Scope,
     Step, What, Which, Works, Written,
 };
+pub(crate) use words::one_or_many;
 pub use words::{Actor, IdSpec, Need, Notify, Octets, Side, Span, Tier};

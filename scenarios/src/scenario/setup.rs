@@ -252,8 +252,6 @@ pub struct Network {
     pub on: Affects,
     /// How long a datagram takes.
     pub delay: Option<Span>,
-    /// The largest packet outside.
-    pub mtu: Option<u16>,
 }
 
 /// What disturbances apply to.

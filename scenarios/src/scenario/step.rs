@@ -4,14 +4,13 @@
 //! loading, so that a runner never sees them.
 
 use ikeproof_proto::crypto::suite::{ChildSuite, IkeSuite};
-use ikeproof_proto::policy::{ChildOffer, Selector};
 use ikeproof_proto::wire::ExchangeType;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::expect::{Established, Expect, Never, Retry, Traffic};
 use super::fault::FaultSpec;
-use super::words::{Actor, Span, one_or_many};
+use super::words::{Actor, Span};
 
 /// One step, as it is written.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -42,8 +41,8 @@ pub enum Written {
     Restart(Which),
     /// Keep messages back.
     Hold(MessageMatch),
-    /// Let messages that were kept back go.
-    Release(Which),
+    /// Let messages that were kept back go, all of them.
+    Release(All),
     /// Lose messages.
     Drop(MessageMatch),
     /// Let messages arrive twice.
@@ -92,12 +91,6 @@ pub struct Initiate {
     pub peer: Option<Spanned<String>>,
     /// What is begun.
     pub what: What,
-    /// What is offered for the child SA, if not what is configured.
-    #[serde(deserialize_with = "one_or_many")]
-    pub esp: Vec<ChildOffer>,
-    /// The other side's selectors of a further child SA.
-    #[serde(deserialize_with = "one_or_many")]
-    pub ts_remote: Vec<Selector>,
 }
 
 /// What is begun.
@@ -107,13 +100,7 @@ pub enum What {
     /// An IKE SA with its first child SA.
     #[default]
     Tunnel,
-    /// A further child SA.
-    Child,
-    /// A new child SA in the old one's place.
-    RekeyChild,
-    /// A new IKE SA in the old one's place.
-    RekeyIke,
-    /// A liveness check.
+    /// A liveness check, by the edge.
     Liveness,
 }
 
@@ -152,6 +139,11 @@ pub struct Which {
     pub peer: Option<Spanned<String>>,
 }
 
+/// `release = {}`.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct All {}
+
 /// Which messages.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -162,8 +154,6 @@ pub struct MessageMatch {
     pub exchange: Exchange,
     /// Request or response; both, if not said.
     pub direction: Option<Direction>,
-    /// Which peer is the sender or the receiver; all, if none is named.
-    pub peer: Option<Spanned<String>>,
     /// How many of them.
     #[serde(default = "one")]
     pub count: u32,
@@ -224,6 +214,23 @@ pub struct Step {
     pub line: usize,
 }
 
+impl Step {
+    /// All that is done in `steps`, in order, those inside others too.
+    pub fn all(steps: &[Self]) -> Vec<&Action> {
+        let mut actions = Vec::new();
+        for step in steps {
+            match &step.action {
+                Action::Parallel(branches) => {
+                    branches.iter().for_each(|steps| actions.extend(Self::all(steps)));
+                }
+                Action::Repeat(_, steps) => actions.extend(Self::all(steps)),
+                action => actions.push(action),
+            }
+        }
+        actions
+    }
+}
+
 /// What a runner does in a step.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
@@ -246,7 +253,7 @@ pub enum Action {
     /// Keep messages back.
     Hold(MessageMatch),
     /// Let messages that were kept back go.
-    Release(Which),
+    Release,
     /// Lose messages.
     Drop(MessageMatch),
     /// Let messages arrive twice.
@@ -302,7 +309,7 @@ impl Written {
             Self::Kill(it) => vec![Action::Kill(it)],
             Self::Restart(it) => vec![Action::Restart(it)],
             Self::Hold(it) => vec![Action::Hold(it)],
-            Self::Release(it) => vec![Action::Release(it)],
+            Self::Release(All {}) => vec![Action::Release],
             Self::Drop(it) => vec![Action::Drop(it)],
             Self::Duplicate(it) => vec![Action::Duplicate(it)],
             Self::Fault(it) => vec![Action::Fault(it)],

@@ -53,6 +53,26 @@ fn the_shipped_scenarios_are_valid() {
     "[[step]]\nexpect = { refused = { silence = true, delete = true } }",
     "a refusal is one of"
 )]
+#[case::two_edges(
+    "[[edge]]\n[[edge]]\nname = \"b\"\n[[step]]\nconnect = {}",
+    "t.toml:6:8: only one edge takes part"
+)]
+#[case::version(
+    "[[peer]]\nname = \"a\"\nversion = 1\n[[step]]\nconnect = {}",
+    "IKEv1 is not spoken yet"
+)]
+#[case::probing_peer(
+    "[[step]]\nconnect = {}\n[[step]]\ninitiate = { what = \"liveness\" }",
+    "only the edge is told to probe"
+)]
+#[case::sas_match(
+    "[[step]]\nexpect = { sas_match = false }",
+    "t.toml:4:1: sas_match can only be true"
+)]
+#[case::no_fragments(
+    "[[step]]\nexpect = { on_wire = { no_fragments = false } }",
+    "t.toml:4:1: no_fragments can only be true"
+)]
 #[case::no_way("[[step]]\nexpect = { refused = { rule = \"F13\" } }", "a refusal is one of")]
 #[case::peer(
     "[[step]]\nconnect = { peer = \"c\" }",

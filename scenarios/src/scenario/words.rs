@@ -139,6 +139,13 @@ pub enum IdSpec {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Notify(pub NotifyType);
 
+impl Notify {
+    /// Whether a message has it, by the auditor's line about the message: `… { N(COOKIE), SA, KE(14) }`.
+    pub fn is_in(self, summary: &str) -> bool {
+        self.0.name().is_some_and(|name| summary.contains(&format!("N({name})")))
+    }
+}
+
 impl FromStr for Span {
     type Err = String;
 
@@ -254,7 +261,7 @@ macro_rules! from_text {
 from_text! { Span; IdSpec; Octets or u64; }
 
 /// One value or a list of them.
-pub(super) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub(crate) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Deserialize<'de>,

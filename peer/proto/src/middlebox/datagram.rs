@@ -106,7 +106,7 @@ pub enum MessageKind {
 }
 
 /// The clear fields of an IKE header that name a message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct MessageKey {
     /// SPI of the initiator, or initiator cookie.
     pub spi_i: u64,
