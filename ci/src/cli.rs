@@ -59,7 +59,8 @@ pub enum Command {
 /// `ikeproof run`
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Scenario ids, with `*` for any text; all of them if there is none.
+    /// Scenario ids or parts of them, with `*` for any text, or cases as the report names them,
+    /// 'ID [CASE]'; all of them if there is none.
     pub patterns: Vec<String>,
     /// A peer to run against: embedded, strongswan, libreswan, strongswan-userspace,
     /// strongswan-host or libreswan-host; the first three if none is named. Repeat for several.
@@ -89,7 +90,8 @@ pub struct RunArgs {
     /// How often everything is run.
     #[arg(long, default_value_t = 1, value_name = "N")]
     pub repeat: u32,
-    /// Only what did not hold in the last run under the same folder.
+    /// Only what did not hold in the last run under the same folder, of either tier and with the
+    /// peers of then unless some are named.
     #[arg(long)]
     pub last_failed: bool,
     /// Stop at the first case that fails.

@@ -20,7 +20,7 @@ use crate::{library, stdout};
 pub fn list(args: &ListArgs) -> Result<ExitCode, Stop> {
     let catalogue = library::load(&args.scenarios)?;
     for pattern in &args.patterns {
-        if !catalogue.scenarios.iter().any(|scenario| patterns::matches(pattern, &scenario.id)) {
+        if !catalogue.scenarios.iter().any(|scenario| patterns::means(pattern, &scenario.id)) {
             return Err(unknown(&catalogue, "no scenario is meant by", pattern));
         }
     }

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use ikeproof_reports::model::{Case, Report, Run as RunFacts};
 use ikeproof_reports::{TerminalOptions, exit_status, read_report, terminal};
 use ikeproof_scenarios::catalogue::Catalogue;
+use ikeproof_scenarios::patterns;
 use ikeproof_scenarios::runner::{
-    Filter, Observer, PeerChoice, RunOptions, plan, run as run_cases,
+    Filter, Named, Observer, PeerChoice, Planned, RunOptions, plan, run as run_cases,
 };
 use ikeproof_scenarios::scenario::DEFAULT_PROFILE;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -41,16 +42,7 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
         catalogue.use_profile(profile);
     }
     let expected = library::expected_failures(&args.expected_fail)?;
-    let filter = Filter {
-        patterns: args.patterns.clone(),
-        full: args.tier == Tier::Full,
-        shard: args.shard.map(|shard| (shard.index, shard.of)),
-        only: if args.last_failed { last_failed(&args.out)? } else { Vec::new() },
-    };
-    let planned = plan(&catalogue, &filter, &peers);
-    if planned.is_empty() {
-        return Err(Stop::Usage(nothing_to_run(&catalogue, &args)));
-    }
+    let planned = planned(&catalogue, &args, &peers)?;
     let seed = args.seed.map_or_else(draw_seed, Ok)?;
     let started = jiff::Timestamp::now();
     let id = started.strftime("%Y%m%d-%H%M%S-%3f").to_string();
@@ -101,10 +93,52 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
     Ok(ExitCode::from(exit_status(&outcome.report).code()))
 }
 
-/// What runs a case again, up to the scenario's id.
-fn rerun(args: &RunArgs, seed: u64) -> String {
-    let profile = args.profile.as_ref().map(|profile| format!(" --profile '{profile}'"));
-    format!("ikeproof run --seed {seed}{}", profile.unwrap_or_default())
+/// What the command line means, and that it means anything.
+fn planned<'a>(
+    catalogue: &'a Catalogue,
+    args: &RunArgs,
+    peers: &[PeerChoice],
+) -> Result<Vec<Planned<'a>>, Stop> {
+    for pattern in &args.patterns {
+        if !catalogue.scenarios.iter().any(|scenario| patterns::means(pattern, &scenario.id)) {
+            let near = catalogue.nearest(patterns::parts(pattern).0);
+            let hint = near.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
+            return Err(Stop::Usage(format!(
+                "no scenario fits {pattern}{hint}; `ikeproof list` shows all of them"
+            )));
+        }
+    }
+    let only = if args.last_failed { Some(last_failed(&args.out)?) } else { None };
+    // A case that is run again is run with the peer it was run with.
+    let peers = if only.is_some() && args.peer.is_empty() { &PeerChoice::ALL[..] } else { peers };
+    let filter = Filter {
+        patterns: args.patterns.clone(),
+        full: args.tier == Tier::Full,
+        shard: args.shard.map(|shard| (shard.index, shard.of)),
+        only,
+    };
+    let planned = plan(catalogue, &filter, peers);
+    if planned.is_empty() {
+        return Err(Stop::Usage(nothing_to_run(catalogue, filter, peers)));
+    }
+    Ok(planned)
+}
+
+/// The words that run a case again, up to what names the case.
+fn rerun(args: &RunArgs, seed: u64) -> Vec<String> {
+    let mut words = vec!["ikeproof".to_owned(), "run".to_owned()];
+    let mut option = |name: &str, value: String| words.extend([name.to_owned(), value]);
+    option("--seed", seed.to_string());
+    if let Some(profile) = &args.profile {
+        option("--profile", profile.clone());
+    }
+    for folder in &args.scenarios {
+        option("--scenarios", folder.display().to_string());
+    }
+    for file in &args.expected_fail {
+        option("--expected-fail", file.display().to_string());
+    }
+    words
 }
 
 fn show(report: &Report, folder: &Path) {
@@ -143,22 +177,46 @@ fn peers_named(named: &[String], option: &str) -> Result<Vec<PeerChoice>, Stop> 
     Ok(peers)
 }
 
-fn nothing_to_run(catalogue: &Catalogue, args: &RunArgs) -> String {
-    let near = args.patterns.iter().find_map(|pattern| catalogue.nearest(pattern));
-    let hint = near.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
-    if args.last_failed {
-        return "the last run has no case that did not hold".to_owned();
+/// Why nothing is left, although each pattern means a scenario.
+fn nothing_to_run(catalogue: &Catalogue, filter: Filter, peers: &[PeerChoice]) -> String {
+    if let Some(only) = &filter.only {
+        return match only.len() {
+            0 => "--last-failed: the last run has no case that did not hold".to_owned(),
+            some => format!(
+                "--last-failed: {some} cases did not hold in the last run, and none of them fits the \
+                 patterns, peers, scenarios and shard of this one"
+            ),
+        };
     }
-    format!("no scenario fits {}{hint}; `ikeproof list` shows all of them", args.patterns.join(" "))
+    if let Some((index, of)) = filter.shard {
+        let whole = plan(catalogue, &Filter { shard: None, ..filter.clone() }, peers).len();
+        if whole > 0 {
+            return format!(
+                "--shard {index}/{of}: there are {whole} cases, and none is in this part"
+            );
+        }
+    }
+    if !plan(catalogue, &Filter { full: true, shard: None, ..filter.clone() }, peers).is_empty() {
+        return "what fits is in the full tier alone; add --tier full".to_owned();
+    }
+    format!(
+        "no case fits {}; `ikeproof explain SCENARIO` shows those of a scenario",
+        filter.patterns.join(" ")
+    )
 }
 
 /// What did not hold in the newest run of a folder.
-fn last_failed(out: &Path) -> Result<Vec<(String, String)>, Stop> {
+fn last_failed(out: &Path) -> Result<Vec<Named>, Stop> {
     let wrong = |why: String| Stop::Usage(format!("--last-failed: {why}"));
     let newest = library::newest_run(out).map_err(wrong)?;
     let report = read_report(&newest).map_err(|error| wrong(error.to_string()))?;
     let failed = report.cases.iter().filter(|case| case.verdict.needs_attention());
-    Ok(failed.map(|case| (case.scenario.clone(), case.variant.clone())).collect())
+    let named = |case: &Case| Named {
+        scenario: case.scenario.clone(),
+        case: case.variant.clone(),
+        peer: case.peer.name.clone(),
+    };
+    Ok(failed.map(named).collect())
 }
 
 fn make_folder(out: &Path, id: &str) -> Result<PathBuf, Stop> {

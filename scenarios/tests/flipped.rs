@@ -53,7 +53,7 @@ async fn verdict(scenario: Scenario) -> (Verdict, String, ExitStatus) {
         fail_fast: false,
         keep: false,
         required: Vec::new(),
-        rerun: String::new(),
+        rerun: Vec::new(),
         expected: ExpectedFailures::default(),
     };
     let (_stop, stopped) = watch::channel(false);

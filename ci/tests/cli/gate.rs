@@ -83,11 +83,58 @@ fn a_run_that_failed_is_not_written_down() {
     assert!(!folder.path().join("required.toml").exists());
 }
 
-/// A folder with the scenario that fails.
+#[test]
+fn what_did_not_hold_is_run_again_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let own = own(folder);
+    assert_eq!(run(folder, &[HOLDS]).status.code(), Some(0));
+    let output = run(folder, &["--last-failed"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains("the last run has no case that did not hold"), "{said}");
+
+    let output = run(folder, &[HOLDS, "own/full", "--tier", "full", "--scenarios", &own]);
+    assert_eq!(output.status.code(), Some(1));
+    let first = report(folder);
+    assert!(first["cases"].as_array().unwrap().len() > 1);
+    let failed = first["cases"].as_array().unwrap().iter().find(|it| it["verdict"] == "fail");
+    let line = failed.unwrap()["rerun"].as_str().unwrap().to_owned();
+    assert_eq!(
+        line,
+        format!(
+            "ikeproof run --seed 1 --scenarios {own} --tier full 'own/full [peer]' --peer embedded"
+        )
+    );
+
+    let output = run(folder, &["--last-failed", "--scenarios", &own]);
+    assert_eq!(output.status.code(), Some(1));
+    let cases = report(folder)["cases"].as_array().unwrap().clone();
+    let ids: Vec<_> = cases.iter().map(|case| case["scenario"].as_str().unwrap()).collect();
+    assert_eq!(ids, ["own/full"]);
+}
+
+#[rstest]
+#[case(&["v2/connect [nobody]"], "no case fits v2/connect [nobody]")]
+#[case(&[HOLDS, "v2/conect [peer]"], "did you mean v2/connect?")]
+#[case(&["v2/connect [peer]", "--shard", "2/2"], "there are 1 cases")]
+#[case(&["own/full"], "add --tier full")]
+fn what_means_nothing_is_refused(#[case] more: &[&str], #[case] says: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let own = own(folder.path());
+    let output = run(folder.path(), &[more, &["--scenarios", &own]].concat());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(says), "{said}");
+}
+
+/// A folder with the scenario that fails, in either tier.
 fn own(folder: &Path) -> String {
     let own = folder.join("scenarios");
     fs::create_dir_all(own.join("own")).unwrap();
     fs::write(own.join("own/fails.toml"), FAILS).unwrap();
+    let full = FAILS.replace("\"own/fails\"", "\"own/full\"\ntier = \"full\"");
+    fs::write(own.join("own/full.toml"), full).unwrap();
     own.to_str().unwrap().to_owned()
 }
 
@@ -147,7 +194,7 @@ fn a_run_has_the_profile_that_it_is_given() {
     let report = report(folder.path());
     assert_eq!(report["run"]["profile"], own);
     let rerun = report["cases"][0]["rerun"].as_str().unwrap();
-    assert!(rerun.contains(&format!("--profile '{own}'")), "{rerun}");
+    assert!(rerun.contains(&format!("--profile {own} ")), "{rerun}");
     let output = run(folder.path(), &[HOLDS, "--profile", "zscalar"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(2), "{said}");

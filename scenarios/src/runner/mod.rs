@@ -21,5 +21,5 @@ mod steps;
 mod traffic;
 mod verdict;
 
-pub use plan::{Filter, PeerChoice, Planned, plan};
+pub use plan::{Filter, Named, PeerChoice, Planned, plan};
 pub use run::{Observer, RunOptions, RunOutcome, run};

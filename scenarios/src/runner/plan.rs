@@ -2,6 +2,7 @@
 
 use super::stage::{Image, Plane, Tested};
 use crate::catalogue::Catalogue;
+use crate::patterns;
 use crate::scenario::{Case, Need, Scenario, Tier};
 
 /// A peer that was asked for on the command line, or all of them.
@@ -81,14 +82,25 @@ impl PeerChoice {
 /// What is run.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
-    /// Scenario ids with `*` for any text; all if there is none.
+    /// Patterns of scenarios and cases, see [`patterns`](crate::patterns); all if there is none.
     pub patterns: Vec<String>,
     /// Whether scenarios of the full tier are run as well.
     pub full: bool,
     /// Part I of N, from 1.
     pub shard: Option<(usize, usize)>,
-    /// Only these cases, by scenario and name, if any are named.
-    pub only: Vec<(String, String)>,
+    /// Only these, of either tier, and none if it is empty.
+    pub only: Option<Vec<Named>>,
+}
+
+/// A case against a peer, by its names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The scenario's id.
+    pub scenario: String,
+    /// The case's name.
+    pub case: String,
+    /// The peer's name.
+    pub peer: String,
 }
 
 /// A case against a peer.
@@ -113,17 +125,21 @@ pub fn plan<'a>(
 ) -> Vec<Planned<'a>> {
     let mut planned = Vec::new();
     for scenario in catalogue.select(&filter.patterns) {
-        if scenario.tier == Tier::Full && !filter.full {
+        if scenario.tier == Tier::Full && !filter.full && filter.only.is_none() {
             continue;
         }
         for case in &scenario.cases {
             let name = case.name();
-            let wanted = filter.only.is_empty()
-                || filter.only.iter().any(|(id, of)| *id == scenario.id && *of == name);
-            if !wanted {
+            if !patterns::any_means_case(&filter.patterns, &scenario.id, &name) {
                 continue;
             }
-            for peer in peers {
+            let wanted = |peer: &&PeerChoice| {
+                let is = |one: &Named| {
+                    one.scenario == scenario.id && one.case == name && one.peer == peer.name()
+                };
+                filter.only.as_ref().is_none_or(|only| only.iter().any(is))
+            };
+            for peer in peers.iter().filter(wanted) {
                 let tested = peer.tested(scenario, case);
                 let number = planned.len();
                 planned.push(Planned { number, scenario, case, peer: *peer, tested });
@@ -134,4 +150,58 @@ pub fn plan<'a>(
         planned.retain(|one| one.number % of == index - 1);
     }
     planned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(filter: &Filter, peers: &[PeerChoice]) -> Vec<(String, String, &'static str)> {
+        let catalogue = Catalogue::builtin().unwrap();
+        let planned = plan(&catalogue, filter, peers);
+        let names = |one: &Planned<'_>| (one.scenario.id.clone(), one.case.name(), one.peer.name());
+        planned.iter().map(names).collect()
+    }
+
+    #[test]
+    fn no_cases_are_not_every_case() {
+        let filter = Filter { only: Some(Vec::new()), ..Filter::default() };
+        assert!(names(&filter, &PeerChoice::USUAL).is_empty());
+        assert!(!names(&Filter::default(), &PeerChoice::USUAL).is_empty());
+    }
+
+    #[test]
+    fn a_named_case_is_run_with_its_peer_alone() {
+        let named = Named {
+            scenario: "v2/connect".to_owned(),
+            case: "peer".to_owned(),
+            peer: "libreswan".to_owned(),
+        };
+        let filter = Filter { only: Some(vec![named]), ..Filter::default() };
+        let planned = names(&filter, &PeerChoice::ALL);
+        assert_eq!(planned, [("v2/connect".to_owned(), "peer".to_owned(), "libreswan")]);
+    }
+
+    #[test]
+    fn a_named_case_is_run_whatever_its_tier() {
+        let all = Filter { full: true, ..Filter::default() };
+        let catalogue = Catalogue::builtin().unwrap();
+        let all = plan(&catalogue, &all, &[PeerChoice::Embedded]);
+        let full = all.iter().find(|one| one.scenario.tier == Tier::Full).unwrap();
+        let named = Named {
+            scenario: full.scenario.id.clone(),
+            case: full.case.name(),
+            peer: "embedded".to_owned(),
+        };
+        let filter = Filter { only: Some(vec![named]), ..Filter::default() };
+        assert_eq!(names(&filter, &[PeerChoice::Embedded]).len(), 1);
+    }
+
+    #[test]
+    fn a_case_can_be_named_by_a_pattern() {
+        let patterns = vec!["v2/connect [edge]".to_owned()];
+        let filter = Filter { patterns, ..Filter::default() };
+        let planned = names(&filter, &[PeerChoice::Embedded]);
+        assert_eq!(planned, [("v2/connect".to_owned(), "edge".to_owned(), "embedded")]);
+    }
 }

@@ -43,8 +43,8 @@ pub struct RunOptions {
     pub keep: bool,
     /// The peers that must not be missing.
     pub required: Vec<PeerChoice>,
-    /// The command line for one case again, up to the scenario's id.
-    pub rerun: String,
+    /// The words of the command line for one case again, up to what names the case.
+    pub rerun: Vec<String>,
     /// What is known to fail.
     pub expected: ExpectedFailures,
 }

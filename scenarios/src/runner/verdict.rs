@@ -15,7 +15,8 @@ use super::plan::{PeerChoice, Planned};
 use super::run::RunOptions;
 use super::stage::Stage;
 use super::{faults, ladder, setup};
-use crate::scenario::{CheckName, Control, Side};
+use crate::patterns;
+use crate::scenario::{CheckName, Control, Side, Tier};
 
 /// Lines of a peer's log that stand in the report.
 const LOG_TAIL: usize = 20;
@@ -41,8 +42,28 @@ pub(super) fn blank(one: &Planned<'_>, options: &RunOptions) -> Row {
     row.self_check = one.peer == PeerChoice::Embedded;
     row.covers.clone_from(&one.scenario.covers);
     row.seed = options.seed;
-    row.rerun = format!("{} '{}' --peer {}", options.rerun, one.scenario.id, one.peer.name());
+    row.rerun = rerun(one, &options.rerun);
     row
+}
+
+/// The command line that runs a case again, for a shell.
+fn rerun(one: &Planned<'_>, begin: &[String]) -> String {
+    let mut words = begin.to_vec();
+    if one.scenario.tier == Tier::Full {
+        words.extend(["--tier", "full"].map(str::to_owned));
+    }
+    words.push(patterns::of_case(&one.scenario.id, &one.case.name()));
+    words.extend(["--peer", one.peer.name()].map(str::to_owned));
+    words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
+}
+
+/// A word as a shell takes it, quoted where it has to be.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// A case that was not run, and why.
@@ -217,4 +238,31 @@ fn files(row: &mut Row, finished: &Finished, folder: &Path) -> std::io::Result<(
     }
     row.artifacts.timeline = relative("timeline.txt");
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::plan::{Filter, plan};
+    use super::*;
+    use crate::catalogue::Catalogue;
+
+    #[test]
+    fn the_line_that_runs_a_case_again_means_that_case() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let filter = Filter { full: true, ..Filter::default() };
+        let all = plan(&catalogue, &filter, &[PeerChoice::Embedded]);
+        let full = all.iter().find(|one| one.scenario.tier == Tier::Full).unwrap();
+        let begin = ["ikeproof", "run", "--scenarios", "it's mine"].map(str::to_owned);
+        let (id, case) = (&full.scenario.id, full.case.name());
+        let line = rerun(full, &begin);
+        let wanted = format!(
+            r"ikeproof run --scenarios 'it'\''s mine' --tier full '{id} [{case}]' --peer embedded"
+        );
+        assert_eq!(line, wanted);
+        let pattern = patterns::of_case(id, &case);
+        let again = plan(&catalogue, &Filter { patterns: vec![pattern], ..filter }, &[full.peer]);
+        assert_eq!(again.iter().map(|one| one.case.name()).collect::<Vec<_>>(), [case]);
+        let gate = all.iter().find(|one| one.scenario.tier == Tier::Gate).unwrap();
+        assert!(!rerun(gate, &begin).contains("--tier"));
+    }
 }
