@@ -14,6 +14,7 @@ use ikeproof_driver::wireshark::{
     EspEncryption, EspIntegrity, EspKeys, Family, IkeEncryption, IkeIntegrity, Ikev1Keys,
     Ikev2Keys, KeyTables, Packet, Question, Tshark, TsharkError,
 };
+use ikeproof_proto::crypto::SecretBytes;
 use ikeproof_proto::forward::internet_checksum;
 use ikeproof_proto::middlebox::{Datagram, Direction, Transport};
 
@@ -122,22 +123,22 @@ fn tables() -> KeyTables {
         destination: Some(IpAddr::from(PEER)),
         spi,
         encryption,
-        encryption_key: encryption_key.to_vec(),
+        encryption_key: encryption_key.to_vec().into(),
         integrity: EspIntegrity::Null,
-        integrity_key: vec![],
+        integrity_key: vec![].into(),
         esn: false,
     };
     let gcm = EspEncryption::AesGcm(16);
     KeyTables {
-        ikev1: vec![Ikev1Keys { cookie_i: [9; 8], key: vec![1; 16] }],
+        ikev1: vec![Ikev1Keys { cookie_i: [9; 8], key: vec![1; 16].into() }],
         ikev2: vec![Ikev2Keys {
             spi_i: [1; 8],
             spi_r: [2; 8],
-            sk_ei: KEY.to_vec(),
-            sk_er: KEY.to_vec(),
+            sk_ei: KEY.to_vec().into(),
+            sk_er: KEY.to_vec().into(),
             encryption: IkeEncryption::AesGcm(256, 16),
-            sk_ai: vec![],
-            sk_ar: vec![],
+            sk_ai: vec![].into(),
+            sk_ar: vec![].into(),
             integrity: IkeIntegrity::None,
         }],
         esp: vec![
@@ -194,7 +195,7 @@ fn tshark_knows_every_name_we_write() {
         }
     }
     for (n, (encryption, len)) in encryptions.into_iter().enumerate() {
-        let (spi_i, key) = ([n as u8 + 10; 8], vec![3; len]);
+        let (spi_i, key) = ([n as u8 + 10; 8], SecretBytes::new(vec![3; len]));
         let keys = Ikev2Keys { spi_i, encryption, sk_ei: key.clone(), sk_er: key, ..ike.clone() };
         tables.ikev2.push(keys);
     }
@@ -208,9 +209,9 @@ fn tshark_knows_every_name_we_write() {
     ];
     let esp = tables.esp[0].clone();
     for (n, (integrity, esp_integrity, len)) in integrities.into_iter().enumerate() {
-        let (spi_i, key) = ([n as u8 + 100; 8], vec![3; len]);
+        let (spi_i, key) = ([n as u8 + 100; 8], SecretBytes::new(vec![3; len]));
         let encryption = IkeEncryption::AesCbc(128);
-        let (sk_ei, sk_er) = (vec![1; 16], vec![2; 16]);
+        let (sk_ei, sk_er) = (vec![1; 16].into(), vec![2; 16].into());
         let (sk_ai, sk_ar) = (key.clone(), key.clone());
         let keys = Ikev2Keys { spi_i, encryption, sk_ei, sk_er, integrity, sk_ai, sk_ar, ..ike };
         tables.ikev2.push(keys);
@@ -227,7 +228,7 @@ fn tshark_knows_every_name_we_write() {
     ] {
         let destination = Some("2001:db8::1".parse().unwrap());
         let (family, source) = (Family::V6, None);
-        let encryption_key = vec![1; len];
+        let encryption_key = vec![1; len].into();
         let keys = EspKeys { family, source, destination, encryption, ..esp.clone() };
         tables.esp.push(EspKeys { encryption_key, ..keys });
     }

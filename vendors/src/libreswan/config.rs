@@ -1,5 +1,7 @@
 //! The vendor-neutral configuration as ipsec.conf and ipsec.secrets.
 
+use ikeproof_proto::wire::hex;
+
 use crate::{
     Unsupported,
     peer::{
@@ -330,8 +332,7 @@ fn identity_text(identity: &Identity) -> String {
         Identity::Fqdn(name) => format!("@{name}"),
         Identity::Email(name) => name.clone(),
         Identity::KeyId(octets) => {
-            let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-            format!("@#{hex}")
+            format!("@#{}", hex::encode(octets))
         }
     }
 }

@@ -5,23 +5,21 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
+use ikeproof_proto::{crypto::SecretBytes, wire::hex};
 use serde::{Deserialize, Serialize};
 
 use super::proposal::{ChildProposal, IkeProposal};
 
 /// Everything a peer is configured with, replacing what was loaded before.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PeerConfig {
     /// The connections.
     pub connections: Vec<Connection>,
     /// Preshared keys beside the connections' own.
-    #[serde(default)]
     pub secrets: Vec<Secret>,
     /// Addresses of the peer's own inside network, put on a loopback or dummy interface.
-    #[serde(default)]
     pub inner: Vec<InnerAddress>,
     /// Daemon-wide settings.
-    #[serde(default)]
     pub daemon: Daemon,
 }
 
@@ -50,7 +48,7 @@ pub struct Daemon {
 }
 
 /// One connection.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
     /// Its name; letters, digits, `-` and `_`.
     pub name: String,
@@ -67,19 +65,14 @@ pub struct Connection {
     /// The child SAs.
     pub children: Vec<Child>,
     /// UDP encapsulation even without NAT.
-    #[serde(default)]
     pub force_encap: bool,
     /// IKE fragmentation; `None` leaves the daemon's default.
-    #[serde(default)]
     pub fragmentation: Option<bool>,
     /// MOBIKE (IKEv2); `None` leaves the daemon's default.
-    #[serde(default)]
     pub mobike: Option<bool>,
     /// Dead peer detection.
-    #[serde(default)]
     pub dpd: Option<Dpd>,
     /// Lifetime of the IKE SA until it is rekeyed.
-    #[serde(default)]
     pub rekey: Option<Duration>,
 }
 
@@ -122,25 +115,24 @@ pub enum Identity {
     KeyId(Vec<u8>),
 }
 
-/// A preshared key; its text is not printed.
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Psk(Vec<u8>);
+/// A preshared key: wiped when it goes, never printed, and never written but to the peer.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Psk(SecretBytes);
 
 impl Psk {
     /// A key from its octets.
     pub fn new(octets: impl Into<Vec<u8>>) -> Self {
-        Self(octets.into())
+        Self(SecretBytes::new(octets.into()))
     }
 
     /// The key itself.
     pub fn octets(&self) -> &[u8] {
-        &self.0
+        self.0.expose()
     }
 
     /// The key in hexadecimal, for configuration files, without quoting rules.
     pub fn hex(&self) -> String {
-        self.0.iter().map(|octet| format!("{octet:02x}")).collect()
+        hex::encode(self.octets())
     }
 }
 
@@ -151,7 +143,7 @@ impl fmt::Debug for Psk {
 }
 
 /// A preshared key for the identities that may use it; no identity means any.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secret {
     /// The owners.
     pub owners: Vec<Identity>,
@@ -269,4 +261,19 @@ pub struct Tuned {
     pub value: String,
     /// Why.
     pub why: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_preshared_key_is_not_printed() {
+        let psk = Psk::new([203, 203]);
+        assert_eq!(format!("{psk:?}"), "Psk(2 octets)");
+        assert_eq!(psk.hex(), "cbcb");
+        assert!(
+            psk == Psk::new([203, 203]) && psk != Psk::new([203]) && psk != Psk::new([203, 204])
+        );
+    }
 }

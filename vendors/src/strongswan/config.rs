@@ -2,6 +2,8 @@
 //!
 //! Secrets are messages of their own so that what is handed back as "rendered" has none in it.
 
+use ikeproof_proto::wire::hex;
+
 use super::vici::Node;
 use crate::{
     Unsupported,
@@ -313,8 +315,7 @@ fn identity_text(identity: &Identity) -> String {
         Identity::Fqdn(name) => format!("fqdn:{name}"),
         Identity::Email(name) => format!("email:{name}"),
         Identity::KeyId(octets) => {
-            let hex: String = octets.iter().map(|octet| format!("{octet:02x}")).collect();
-            format!("keyid:#{hex}")
+            format!("keyid:#{}", hex::encode(octets))
         }
     }
 }

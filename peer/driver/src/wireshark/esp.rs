@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use ikeproof_proto::crypto::{Encr, Esn, Integ};
+use ikeproof_proto::crypto::{Encr, Esn, Integ, SecretBytes};
 use ikeproof_proto::event::ChildKeyLog;
 use ikeproof_proto::wire::hex;
 
@@ -69,11 +69,11 @@ pub struct EspKeys {
     /// Encryption.
     pub encryption: EspEncryption,
     /// Encryption key, with salt or nonce where there is one.
-    pub encryption_key: Vec<u8>,
+    pub encryption_key: SecretBytes,
     /// Integrity.
     pub integrity: EspIntegrity,
     /// Integrity key.
-    pub integrity_key: Vec<u8>,
+    pub integrity_key: SecretBytes,
     /// Whether sequence numbers are of 64 bits.
     pub esn: bool,
 }
@@ -144,9 +144,9 @@ impl EspKeys {
             Family::V6 => "IPv6",
         };
         let address = |it: Option<IpAddr>| it.map_or_else(|| "*".to_owned(), |it| it.to_string());
-        let key = |octets: &[u8]| match octets {
+        let key = |key: &SecretBytes| match key.expose().as_slice() {
             [] => String::new(),
-            _ => format!("0x{}", hex::encode(octets)),
+            octets => format!("0x{}", hex::encode(octets)),
         };
         Ok(format!(
             "\"{protocol}\",\"{}\",\"{}\",\"0x{:08x}\",\"{}\",\"{}\",\"{}\",\"{}\"{}",
@@ -205,9 +205,9 @@ impl From<&ChildKeyLog> for EspKeys {
             destination: None,
             spi: keys.spi,
             encryption: keys.suite.encr.into(),
-            encryption_key: keys.encryption.expose().clone(),
+            encryption_key: keys.encryption.clone(),
             integrity: keys.suite.integ.into(),
-            integrity_key: keys.integrity.expose().clone(),
+            integrity_key: keys.integrity.clone(),
             esn: keys.suite.esn == Esn::Yes,
         }
     }
@@ -225,9 +225,9 @@ mod tests {
             destination: Some(IpAddr::from([192, 0, 2, 2])),
             spi: 0x1234,
             encryption: EspEncryption::AesCbc,
-            encryption_key: vec![0xaa; 2],
+            encryption_key: vec![0xaa; 2].into(),
             integrity: EspIntegrity::Sha1_96,
-            integrity_key: vec![],
+            integrity_key: SecretBytes::default(),
             esn: true,
         };
         assert_eq!(
@@ -235,5 +235,7 @@ mod tests {
             "\"IPv4\",\"*\",\"192.0.2.2\",\"0x00001234\",\"AES-CBC [RFC3602]\",\"0xaaaa\",\
              \"HMAC-SHA-1-96 [RFC2404]\",\"\",\"64-bit\""
         );
+        let said = format!("{esp:?}");
+        assert!(!said.contains("170"), "{said}");
     }
 }

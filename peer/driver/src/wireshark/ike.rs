@@ -1,6 +1,6 @@
 //! Keys of IKE SAs as lines of `ikev1_decryption_table` and `ikev2_decryption_table`.
 
-use ikeproof_proto::crypto::{Encr, Integ};
+use ikeproof_proto::crypto::{Encr, Integ, SecretBytes};
 use ikeproof_proto::event::IkeKeyLog;
 use ikeproof_proto::wire::hex;
 
@@ -50,7 +50,7 @@ pub struct Ikev1Keys {
     /// Cookie of the initiator.
     pub cookie_i: [u8; 8],
     /// The encryption key, after expansion of SKEYID_e to the cipher's length.
-    pub key: Vec<u8>,
+    pub key: SecretBytes,
 }
 
 /// Keys of an IKEv2 SA.
@@ -61,15 +61,15 @@ pub struct Ikev2Keys {
     /// SPI of the responder.
     pub spi_r: [u8; 8],
     /// SK_ei, an AEAD's with its salt.
-    pub sk_ei: Vec<u8>,
+    pub sk_ei: SecretBytes,
     /// SK_er, an AEAD's with its salt.
-    pub sk_er: Vec<u8>,
+    pub sk_er: SecretBytes,
     /// Encryption.
     pub encryption: IkeEncryption,
     /// SK_ai; empty with an AEAD.
-    pub sk_ai: Vec<u8>,
+    pub sk_ai: SecretBytes,
     /// SK_ar; empty with an AEAD.
-    pub sk_ar: Vec<u8>,
+    pub sk_ar: SecretBytes,
     /// Integrity.
     pub integrity: IkeIntegrity,
 }
@@ -126,7 +126,7 @@ impl IkeIntegrity {
 impl Ikev1Keys {
     /// The line of `ikev1_decryption_table`.
     pub fn line(&self) -> String {
-        format!("{},{}", hex::encode(&self.cookie_i), hex::encode(&self.key))
+        format!("{},{}", hex::encode(&self.cookie_i), hex::encode(self.key.expose()))
     }
 }
 
@@ -141,11 +141,11 @@ impl Ikev2Keys {
             "{},{},{},{},\"{}\",{},{},\"{}\"",
             hex::encode(&self.spi_i),
             hex::encode(&self.spi_r),
-            hex::encode(&self.sk_ei),
-            hex::encode(&self.sk_er),
+            hex::encode(self.sk_ei.expose()),
+            hex::encode(self.sk_er.expose()),
             self.encryption.name()?,
-            hex::encode(&self.sk_ai),
-            hex::encode(&self.sk_ar),
+            hex::encode(self.sk_ai.expose()),
+            hex::encode(self.sk_ar.expose()),
             self.integrity.name()?,
         ))
     }
@@ -182,11 +182,11 @@ impl From<&IkeKeyLog> for Ikev2Keys {
         Self {
             spi_i: keys.spi_i.0,
             spi_r: keys.spi_r.0,
-            sk_ei: keys.sk_ei.expose().clone(),
-            sk_er: keys.sk_er.expose().clone(),
+            sk_ei: keys.sk_ei.clone(),
+            sk_er: keys.sk_er.clone(),
             encryption: keys.suite.encr.into(),
-            sk_ai: keys.sk_ai.expose().clone(),
-            sk_ar: keys.sk_ar.expose().clone(),
+            sk_ai: keys.sk_ai.clone(),
+            sk_ar: keys.sk_ar.clone(),
             integrity: keys.suite.integ.into(),
         }
     }
@@ -196,22 +196,34 @@ impl From<&IkeKeyLog> for Ikev2Keys {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_line_is_as_wireshark_writes_it() {
-        let ike = Ikev2Keys {
+    fn keys() -> Ikev2Keys {
+        Ikev2Keys {
             spi_i: [1; 8],
             spi_r: [2; 8],
-            sk_ei: vec![3; 2],
-            sk_er: vec![4; 2],
+            sk_ei: vec![203; 2].into(),
+            sk_er: vec![204; 2].into(),
             encryption: IkeEncryption::AesGcm(256, 16),
-            sk_ai: vec![],
-            sk_ar: vec![],
+            sk_ai: SecretBytes::default(),
+            sk_ar: vec![205; 2].into(),
             integrity: IkeIntegrity::None,
-        };
+        }
+    }
+
+    #[test]
+    fn keys_are_not_printed() {
+        let one = Ikev1Keys { cookie_i: [1; 8], key: vec![206; 2].into() };
+        let said = format!("{:?} {one:?}", keys());
+        for octet in ["203", "204", "205", "206"] {
+            assert!(!said.contains(octet), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_as_wireshark_writes_it() {
         assert_eq!(
-            ike.line().unwrap(),
-            "0101010101010101,0202020202020202,0303,0404,\
-             \"AES-GCM-256 with 16 octet ICV [RFC5282]\",,,\"NONE [RFC4306]\""
+            keys().line().unwrap(),
+            "0101010101010101,0202020202020202,cbcb,cccc,\
+             \"AES-GCM-256 with 16 octet ICV [RFC5282]\",,cdcd,\"NONE [RFC4306]\""
         );
     }
 
