@@ -93,16 +93,6 @@ pub fn read_run(dir: &Path) -> Result<(Report, Vec<CaseTimeline>), ReadError> {
     Ok((report, timelines))
 }
 
-/// Parses a report; `file` only names it in errors.
-pub fn parse_report(text: &str, file: &Path) -> Result<Report, ReadError> {
-    parse(text, file, REPORT_SCHEMA)
-}
-
-/// Parses a timeline; `file` only names it in errors.
-pub fn parse_timeline(text: &str, file: &Path) -> Result<CaseTimeline, ReadError> {
-    parse(text, file, TIMELINE_SCHEMA)
-}
-
 fn read(file: &Path) -> Result<String, ReadError> {
     fs::read_to_string(file).map_err(|source| ReadError::Io { file: file.to_owned(), source })
 }

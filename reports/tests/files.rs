@@ -9,7 +9,7 @@ use std::{fs, path::Path};
 
 use ikeproof_reports::{
     Counts, ExitStatus, Gate, ReadError, Report, Summary, Verdict, WriteError, exit_status,
-    json_schemas, read::parse_report, read_report, read_run, write_run,
+    json_schemas, read_report, read_run, write_run,
 };
 use rstest::rstest;
 use small::small;
@@ -97,13 +97,20 @@ fn json_names_are_the_contract() {
     assert_eq!(words[5], "expected-fail");
 }
 
+/// A report of this text.
+fn parsed(text: &str) -> Result<Report, ReadError> {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("report.json"), text).unwrap();
+    read_report(dir.path())
+}
+
 #[test]
 fn unknown_fields_are_ignored_and_missing_ones_have_defaults() {
     let text = r#"{"schema": "ikeproof.report/1", "future": {"x": [1]},
         "run": {"id": "r", "started": "2025-11-03T09:11:47Z", "ikeproof_version": "9", "mood": 1},
         "cases": [{"scenario": "v2/a", "peer": {"name": "p", "colour": "red"}, "verdict": "pass",
                    "violations": [{"requirement": "r", "by": "peer", "message": "m"}], "z": null}]}"#;
-    let report = parse_report(text, Path::new("x/report.json")).unwrap();
+    let report = parsed(text).unwrap();
     assert_eq!(report.cases[0].attempts, 1);
     assert_eq!(report.cases[0].violations[0].count, 1);
     assert!(!report.run.complete);
@@ -117,9 +124,9 @@ fn unknown_fields_are_ignored_and_missing_ones_have_defaults() {
 #[case::malformed(r#"{"schema": "ikeproof.report/1", "cases": []}"#, "missing field `run`")]
 #[case::number(r#"{"schema": 1}"#, "not a JSON object")]
 fn what_cannot_be_read_is_refused_by_name(#[case] text: &str, #[case] found: &str) {
-    let error = parse_report(text, Path::new("out/report.json")).unwrap_err();
+    let error = parsed(text).unwrap_err();
     let message = error.to_string();
-    assert!(message.contains("out/report.json") && message.contains(found), "{message}");
+    assert!(message.contains("/report.json: ") && message.contains(found), "{message}");
     if let ReadError::UnknownSchema { .. } = error {
         assert!(message.contains("ikeproof.report/1"), "the known one is named: {message}");
     }
@@ -130,7 +137,7 @@ fn unknown_verdicts_are_refused() {
     let text = r#"{"schema": "ikeproof.report/1",
         "run": {"id": "r", "started": "2025-11-03T09:11:47Z", "ikeproof_version": "9"},
         "cases": [{"scenario": "a", "peer": {"name": "p"}, "verdict": "maybe"}]}"#;
-    let message = parse_report(text, Path::new("r.json")).unwrap_err().to_string();
+    let message = parsed(text).unwrap_err().to_string();
     assert!(message.contains("maybe") && message.contains("inconclusive"), "{message}");
 }
 

@@ -136,7 +136,6 @@ enum Request {
     Inner(TunnelId, InnerRequest),
     AddRule(Rule, oneshot::Sender<RuleId>),
     Release(RuleId, Release),
-    Remap,
     Stop,
 }
 
@@ -294,11 +293,6 @@ impl Node {
     /// Lets go what a rule of the middlebox has held.
     pub fn release(&self, rule: RuleId, order: Release) {
         self.request(Request::Release(rule, order));
-    }
-
-    /// Gives the middlebox's NAT new mappings.
-    pub fn remap(&self) {
-        self.request(Request::Remap);
     }
 
     /// Moves the clock of an IKE SA forward by `by`, timer by timer (architecture: «time is an
@@ -459,9 +453,6 @@ impl Runner {
             }
             Request::Release(rule, order) => {
                 self.middlebox.release(self.now(), rule, order);
-            }
-            Request::Remap => {
-                self.middlebox.nat_remap(None);
             }
             Request::Stop => {}
         }

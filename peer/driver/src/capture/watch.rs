@@ -127,11 +127,6 @@ impl WireWatch {
         &self.report
     }
 
-    /// What was found.
-    pub fn into_report(self) -> WireReport {
-        self.report
-    }
-
     fn count(&mut self, outer: &Outer<'_>) {
         let kind = self.kind(outer);
         let report = &mut self.report;
@@ -379,13 +374,13 @@ mod tests {
         observe(&mut watch, Transport::Esp, 0, &[7; 40]);
         observe(&mut watch, Transport::Ah, 0, &[7; 40]);
         observe(&mut watch, Transport::Udp, 53, &[7; 40]);
-        let report = watch.into_report();
+        let report = watch.report();
         assert_eq!((report.ike, report.keepalives, report.esp_udp), (2, 1, 1));
         assert_eq!((report.esp_raw, report.ah, report.other_ip, report.frames), (1, 1, 1, 7));
         assert_eq!(report.ports.get(&(4500, 4500)), Some(&3));
         assert_eq!(report.in_clear_count, 0);
-        let text = serde_json::to_string(&report).unwrap();
-        assert_eq!(serde_json::from_str::<WireReport>(&text).unwrap(), report);
+        let text = serde_json::to_string(report).unwrap();
+        assert_eq!(serde_json::from_str::<WireReport>(&text).unwrap(), *report);
     }
 
     #[test]
@@ -409,7 +404,7 @@ mod tests {
         for fragment in fragment_v4(&packet, 1500).unwrap() {
             watch.observe(&frame(&fragment, LinkType::Raw));
         }
-        let report = watch.into_report();
+        let report = watch.report();
         assert_eq!((report.fragments, report.esp_raw, report.in_clear_count), (2, 1, 2));
         assert_eq!(report.in_clear[0].what, ClearWhat::InnerAddress(IpAddr::from([10, 9, 0, 1])));
         assert_eq!(report.largest, 1500);
