@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use ikeproof_scenarios::catalogue::{Catalogue, Row, Subject};
 use ikeproof_scenarios::patterns;
 use ikeproof_scenarios::requirement::{Level, Requirement};
-use ikeproof_scenarios::scenario::{CheckName, Need, Scenario, Tier};
+use ikeproof_scenarios::scenario::{Scenario, Tier};
 use serde_json::json;
 
 use crate::cli::{ExplainArgs, ListArgs};
@@ -67,7 +67,7 @@ fn as_json(row: &Row<'_>) -> serde_json::Value {
         "id": row.id,
         "title": row.title,
         "tier": tier(row.tier),
-        "needs": row.needs.iter().map(need).collect::<Vec<_>>(),
+        "needs": row.needs.iter().map(|need| need.word()).collect::<Vec<_>>(),
         "initiators": row.initiators.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "cases": row.cases,
         "controls": row.controls,
@@ -128,7 +128,7 @@ fn write_scenario(text: &mut String, catalogue: &Catalogue, scenario: &Scenario)
     let _ = writeln!(text, "{}: {}", scenario.id, scenario.title);
     let _ = writeln!(text, "  tier: {}", tier(scenario.tier));
     if !scenario.needs.is_empty() {
-        let needs: Vec<_> = scenario.needs.iter().map(need).collect();
+        let needs: Vec<_> = scenario.needs.iter().map(|need| need.word()).collect();
         let _ = writeln!(text, "  the peer needs: {}", needs.join(", "));
     }
     let _ = writeln!(text, "  covers:");
@@ -146,7 +146,7 @@ fn write_scenario(text: &mut String, catalogue: &Catalogue, scenario: &Scenario)
     for case in &scenario.cases {
         let _ = write!(text, "    {}", case.name());
         if let Some(control) = &case.control {
-            let fails: Vec<_> = control.fails.iter().map(check).collect();
+            let fails: Vec<_> = control.fails.iter().map(ToString::to_string).collect();
             let _ = write!(text, "  (control: must fail in {})", fails.join(", "));
         }
         let _ = writeln!(text);
@@ -184,31 +184,4 @@ const fn level(level: Level) -> &'static str {
         Level::ShouldNot => "SHOULD NOT",
         Level::May => "MAY",
     }
-}
-
-/// A word of the scenario format, from the name of its variant: `RawEsp` is `raw-esp`.
-fn need(value: &Need) -> String {
-    match value {
-        Need::TripleDes => "3des".to_owned(),
-        other => words(other, '-'),
-    }
-}
-
-/// The name of a check, from that of its variant: `SasMatch` is `sas_match`.
-fn check(value: &CheckName) -> String {
-    match value {
-        CheckName::StaysOn500 => "stays_on_500".to_owned(),
-        other => words(other, '_'),
-    }
-}
-
-fn words(value: &impl std::fmt::Debug, between: char) -> String {
-    let mut word = String::new();
-    for letter in format!("{value:?}").chars() {
-        if letter.is_uppercase() && !word.is_empty() {
-            word.push(between);
-        }
-        word.extend(letter.to_lowercase());
-    }
-    word
 }

@@ -12,7 +12,7 @@ use ikeproof_proto::io::Command;
 use ikeproof_proto::middlebox::RuleId;
 use ikeproof_proto::time::Time;
 use ikeproof_proto::transcript::Transcript;
-use ikeproof_vendors::peer::{About, Initiated, Peer, PeerConfig, Tuned};
+use ikeproof_vendors::peer::{About, DataPlane, Initiated, Peer, PeerConfig, Tuned};
 use tokio::sync::Mutex;
 
 use super::failure::Trouble;
@@ -172,36 +172,23 @@ fn needs<'a>(task: &'a Task<'_>) -> impl Iterator<Item = Need> + 'a {
     task.scenario.needs.iter().chain(control).copied()
 }
 
-/// Whether the peer can do what is needed; its capabilities have the names of the needs.
+/// Whether the peer can do what is needed. For what a need says of the configuration the driver answers
+/// when it is given that: it refuses, in words, what it cannot write down.
 fn can(about: &About, needs: impl Iterator<Item = Need>, peer: &PeerSpec) -> Result<(), Trouble> {
-    let name = |value: serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-    let has: Vec<String> = about
-        .capabilities
-        .iter()
-        .filter_map(|capability| serde_json::to_value(capability).ok().map(name))
-        .collect();
     let data_plane = about.data_plane;
     for need in needs {
-        if is_of_configuration(need) {
-            continue;
-        }
-        let word = serde_json::to_value(need).ok().map(name).unwrap_or_default();
-        if !has.contains(&word) {
-            let why = format!("{} ({data_plane}) cannot do {word}", about.name);
+        if let Need::Capability(capability) = need
+            && !about.capabilities.contains(&capability)
+        {
+            let why = format!("{} ({data_plane}) cannot do {need}", about.name);
             return Err(Trouble::Unsupported(why));
         }
     }
-    if peer.policies == Policies::Removed && about.data_plane.to_string() == "userspace" {
+    if peer.policies == Policies::Removed && data_plane == DataPlane::Userspace {
         let why = "policies of the user-space data plane cannot be removed".to_owned();
         return Err(Trouble::Unsupported(why));
     }
     Ok(())
-}
-
-/// Needs that a driver answers for when it is given the configuration: it refuses, in words, what it
-/// cannot write down.
-fn is_of_configuration(need: Need) -> bool {
-    matches!(need, Need::AnyToAny | Need::WideProposal | Need::GcmWithHmac | Need::FreePrf)
 }
 
 async fn run(stage: &Stage, task: &Task<'_>, prepared: Prepared) -> Finished {

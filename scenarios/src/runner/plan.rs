@@ -1,5 +1,7 @@
 //! Which cases are run against whom.
 
+use ikeproof_vendors::peer::Capability;
+
 use super::stage::{Image, Plane, Tested};
 use crate::catalogue::Catalogue;
 use crate::patterns;
@@ -67,7 +69,7 @@ impl PeerChoice {
             Self::StrongSwanUserspace => Tested::Container(Image::StrongSwan, Plane::Userspace),
             Self::StrongSwanHost => Tested::Container(Image::StrongSwan, Plane::Host),
             Self::Libreswan | Self::LibreswanHost => {
-                let image = if needs.any(|need| matches!(need, Need::Group2)) {
+                let image = if needs.any(|need| *need == Need::Capability(Capability::Group2)) {
                     Image::LibreswanSource
                 } else {
                     Image::Libreswan

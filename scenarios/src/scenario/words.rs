@@ -3,13 +3,15 @@
 use std::fmt;
 use std::marker::PhantomData;
 use std::str::FromStr;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use ikeproof_proto::policy::{Identity, NoIdentity};
 use ikeproof_proto::wire::num::NotifyType;
+use ikeproof_vendors::peer::Capability;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Deserializer};
 
 /// The side that begins, and the runs of a scenario that differ in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
@@ -71,41 +73,10 @@ pub enum Tier {
 }
 
 /// What a peer must be able to do. A peer that cannot gives `unsupported`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Need {
-    /// ESP without UDP encapsulation.
-    RawEsp,
-    /// No NAT is pretended where there is none.
-    NoNat,
-    /// Authentication Header.
-    Ah,
-    /// Transport mode.
-    Transport,
-    /// Extended sequence numbers.
-    Esn,
-    /// Group 2.
-    Group2,
-    /// Triple DES.
-    #[serde(rename = "3des")]
-    TripleDes,
-    /// HMAC-MD5.
-    Md5,
-    /// NULL encryption.
-    NullEncryption,
-    /// IKE version 1.
-    Ikev1,
-    /// IKEv1 aggressive mode.
-    Aggressive,
-    /// MOBIKE.
-    Mobike,
-    /// Reacts to ICMP "fragmentation needed".
-    Pmtu,
-    /// Inner packets as large as the path allows: a small MTU of its own would pass for the edge's
-    /// clamp.
-    FullMtu,
-    /// Traffic counters of child SAs.
-    Counters,
+    /// Something that a peer has or has not.
+    Capability(Capability),
     /// Selectors of all addresses on both sides: a control link of its own.
     AnyToAny,
     /// Several values of one type in one proposal.
@@ -114,6 +85,40 @@ pub enum Need {
     GcmWithHmac,
     /// A pseudorandom function that is not the integrity algorithm's.
     FreePrf,
+}
+
+impl Need {
+    /// All of them, in the order in which they are explained.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let own = [Self::AnyToAny, Self::WideProposal, Self::GcmWithHmac, Self::FreePrf];
+        Capability::ALL.into_iter().map(Self::Capability).chain(own)
+    }
+
+    /// The word in a scenario.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Capability(capability) => capability.word(),
+            Self::AnyToAny => "any-to-any",
+            Self::WideProposal => "wide-proposal",
+            Self::GcmWithHmac => "gcm-with-hmac",
+            Self::FreePrf => "free-prf",
+        }
+    }
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl<'de> Deserialize<'de> for Need {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        static WORDS: LazyLock<Vec<&str>> = LazyLock::new(|| Need::all().map(Need::word).collect());
+        let word = String::deserialize(deserializer)?;
+        let found = Self::all().find(|need| need.word() == word);
+        found.ok_or_else(|| de::Error::unknown_variant(&word, &WORDS))
+    }
 }
 
 /// An amount of time: `5s`, `7h50m`, `300ms`.

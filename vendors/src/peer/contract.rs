@@ -43,7 +43,7 @@ impl fmt::Display for DataPlane {
     }
 }
 
-/// Something not every peer can do. The names are those of a scenario's `needs`.
+/// Something not every peer can do. The words are those of a scenario's `needs`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -79,6 +79,48 @@ pub enum Capability {
     FullMtu,
     /// Traffic counters per child SA.
     Counters,
+}
+
+impl Capability {
+    /// All of them.
+    pub const ALL: [Self; 15] = [
+        Self::RawEsp,
+        Self::NoNat,
+        Self::Ah,
+        Self::Transport,
+        Self::Esn,
+        Self::Group2,
+        Self::TripleDes,
+        Self::Md5,
+        Self::NullEncryption,
+        Self::Ikev1,
+        Self::Aggressive,
+        Self::Mobike,
+        Self::Pmtu,
+        Self::FullMtu,
+        Self::Counters,
+    ];
+
+    /// Its word in scenarios and records.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::RawEsp => "raw-esp",
+            Self::NoNat => "no-nat",
+            Self::Ah => "ah",
+            Self::Transport => "transport",
+            Self::Esn => "esn",
+            Self::Group2 => "group2",
+            Self::TripleDes => "3des",
+            Self::Md5 => "md5",
+            Self::NullEncryption => "null-encryption",
+            Self::Ikev1 => "ikev1",
+            Self::Aggressive => "aggressive",
+            Self::Mobike => "mobike",
+            Self::Pmtu => "pmtu",
+            Self::FullMtu => "full-mtu",
+            Self::Counters => "counters",
+        }
+    }
 }
 
 /// What a peer is.
@@ -216,4 +258,21 @@ fn contained<'a>(plane: Option<&'a Arc<Plane>>, about: &About) -> Result<&'a Arc
         why: String::from("it runs in this process"),
     };
     Ok(plane.ok_or_else(unsupported)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_capabilities_are_there_under_their_words() {
+        for capability in Capability::ALL {
+            let word = serde_json::Value::from(capability.word());
+            assert_eq!(serde_json::to_value(capability).unwrap(), word);
+        }
+        // serde names every variant there is.
+        let error = serde_json::from_str::<Capability>("\"?\"").unwrap_err().to_string();
+        let (_, known) = error.split_once("expected one of ").unwrap();
+        assert_eq!(known.matches('`').count(), 2 * Capability::ALL.len(), "{error}");
+    }
 }
