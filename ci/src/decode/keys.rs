@@ -72,7 +72,7 @@ fn ike_line(fields: &[String]) -> Option<KeyLogEntry> {
     let [spi_i, spi_r, sk_ei, sk_er, encryption, sk_ai, sk_ar, integrity] = fields else {
         return None;
     };
-    let spi = |text: &str| octets(text)?.try_into().ok().map(IkeSpi);
+    let spi = |text: &str| hex::decode(text).ok()?.try_into().ok().map(IkeSpi);
     let encr = Encr::all().find(|encr| named(IkeEncryption::from(*encr).name(), encryption))?;
     let integ = Integ::all().find(|integ| named(IkeIntegrity::from(*integ).name(), integrity))?;
     let prf = integ.prf().unwrap_or(Prf::HmacSha256);
@@ -125,12 +125,8 @@ fn named<E>(name: Result<String, E>, wanted: &str) -> bool {
     name.is_ok_and(|name| name == wanted)
 }
 
-fn octets(text: &str) -> Option<Vec<u8>> {
-    hex::decode(text).ok()
-}
-
 fn secret(text: &str) -> Option<SecretBytes> {
-    octets(text).map(SecretBytes::new)
+    hex::decode(text).ok().map(SecretBytes::new)
 }
 
 #[cfg(test)]

@@ -309,7 +309,7 @@ async fn edge_node(
 ) -> Result<Node, Trouble> {
     let case = task.case;
     let endpoint = setup::endpoint(edge, &case.peers, places, task.seed)?;
-    let forward = setup::forward(edge, &endpoint.profile);
+    let forward = setup::forward(&endpoint.profile);
     let mut middlebox = setup::middlebox(case, task.seed);
     if let Some(peer) = case.peers.first()
         && peer.nat == Nat::Middlebox

@@ -11,14 +11,16 @@ use ikeproof_proto::crypto::suite::{ChildProtocol, Encr, Esn, Integ, Prf};
 use ikeproof_proto::crypto::{Hash, SecretBytes};
 use ikeproof_proto::forward::ForwardConfig;
 use ikeproof_proto::middlebox::{Chance, DirectionConfig, Impairment, MiddleboxConfig};
-use ikeproof_proto::policy::{ChildOffer, Credential, Identity, IkeOffer, Profile, Selector};
+use ikeproof_proto::policy::{
+    ChildOffer, Credential, Forwarding, Identity, IkeOffer, Profile, Selector,
+};
 use ikeproof_proto::wire::v2::TrafficSelector;
 use ikeproof_vendors::peer as vendor;
 
 use super::failure::Trouble;
 use super::faults;
 use crate::profile::LoadError;
-use crate::scenario::{Affects, Case, Edge, IdSpec, Limit, Nat, Peer, PeerCookie, PeerDpd, Port};
+use crate::scenario::{Affects, Case, Edge, IdSpec, Nat, Peer, PeerCookie, PeerDpd, Port};
 
 /// Where the edge and one of its peers are.
 #[derive(Clone, Copy, Debug)]
@@ -112,23 +114,10 @@ pub fn edge_profile(edge: &Edge) -> Result<Profile, Trouble> {
     })
 }
 
-/// The router of an edge.
-pub fn forward(edge: &Edge, profile: &Profile) -> ForwardConfig {
-    let limit = |said: Option<Limit>, otherwise: Option<u16>| match said {
-        None => otherwise,
-        Some(Limit::Off) => None,
-        Some(Limit::At(octets)) => Some(octets),
-    };
-    let mss_v6 = match edge.mss {
-        Some(Limit::Off) => None,
-        _ => profile.forwarding.mss_v6,
-    };
-    ForwardConfig {
-        mtu: limit(edge.mtu, profile.forwarding.mtu),
-        mss_v4: limit(edge.mss, profile.forwarding.mss),
-        mss_v6,
-        ..ForwardConfig::default()
-    }
+/// The router of an edge; what the case says otherwise is in its profile already.
+pub fn forward(profile: &Profile) -> ForwardConfig {
+    let Forwarding { mtu, mss, mss_v6 } = profile.forwarding;
+    ForwardConfig { mtu, mss_v4: mss, mss_v6, ..ForwardConfig::default() }
 }
 
 /// The endpoint of an edge.

@@ -307,7 +307,8 @@ fn an_edge_is_resolved_into_a_policy() {
     let policy = scenario.cases[0].edges[0].policy().unwrap();
     assert_eq!(policy.readings.value("R06"), Some("strict"));
     assert_eq!(policy.readings.value("R04"), Some("at-least-14"));
-    assert_eq!((policy.forwarding.mtu, policy.forwarding.mss), (Some(1436), None));
+    let forwarding = policy.forwarding;
+    assert_eq!((forwarding.mtu, forwarding.mss, forwarding.mss_v6), (Some(1436), None, None));
     assert_eq!(policy.limits.cookie_threshold, 0);
     assert_eq!((policy.ts.remote.len(), policy.ts.local.len()), (1, 2));
 }
