@@ -17,6 +17,7 @@ use tokio::sync::Mutex;
 
 use super::failure::Trouble;
 use super::faults;
+use super::plan::PeerChoice;
 use super::seen;
 use super::setup::{self, CHILD, CONNECTION, Inner, Place};
 use super::stage::{Stage, Tested, Watching};
@@ -126,6 +127,7 @@ impl Finished {
 pub(super) struct Task<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) case: &'a Case,
+    pub(super) peer: PeerChoice,
     pub(super) tested: Tested,
     pub(super) seed: u64,
     /// The case's folder, made already.
@@ -323,7 +325,7 @@ async fn edge_node(
     let digest = Hash::Sha256.digest(&[&task.seed.to_be_bytes(), b"edge", identity.as_bytes()]);
     let config = NodeConfig {
         title: identity,
-        peer: format!("{:?}", task.tested),
+        peer: task.peer.with_plane(task.tested),
         endpoint,
         forward,
         seed: digest.try_into().unwrap_or([0; 32]),

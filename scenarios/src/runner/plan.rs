@@ -59,6 +59,14 @@ impl PeerChoice {
         !matches!(self, Self::Embedded)
     }
 
+    /// The name and who does ESP, where that is somebody else: `strongswan (guest)`.
+    pub(super) fn with_plane(self, tested: Tested) -> String {
+        match tested {
+            Tested::Embedded => self.name().to_owned(),
+            Tested::Container(..) => format!("{} ({})", self.name(), tested.data_plane()),
+        }
+    }
+
     /// Who stands for it in a scenario. libreswan of Debian lacks what the source build has.
     fn tested(self, scenario: &Scenario, case: &Case) -> Tested {
         let control = case.control.as_ref().map_or(&[][..], |control| &control.needs);
@@ -197,6 +205,28 @@ mod tests {
         };
         let filter = Filter { only: Some(vec![named]), ..Filter::default() };
         assert_eq!(names(&filter, &[PeerChoice::Embedded]).len(), 1);
+    }
+
+    #[test]
+    fn a_peer_is_recorded_by_its_name_and_data_plane() {
+        let catalogue = Catalogue::builtin().unwrap();
+        let patterns = vec!["v2/connect [peer]".to_owned()];
+        let filter = Filter { patterns, ..Filter::default() };
+        let recorded: Vec<_> = plan(&catalogue, &filter, &PeerChoice::ALL)
+            .iter()
+            .map(|one| one.peer.with_plane(one.tested))
+            .collect();
+        assert_eq!(
+            recorded,
+            [
+                "embedded",
+                "strongswan (guest)",
+                "libreswan (guest)",
+                "strongswan-userspace (userspace)",
+                "strongswan-host (host)",
+                "libreswan-host (host)"
+            ]
+        );
     }
 
     #[test]

@@ -303,6 +303,7 @@ impl Shared<'_> {
         let task = Task {
             scenario: one.scenario,
             case: one.case,
+            peer: one.peer,
             tested: one.tested,
             seed: self.options.seed,
             folder: folder.clone(),

@@ -76,6 +76,16 @@ impl Image {
     }
 }
 
+impl Tested {
+    /// Who does ESP.
+    pub fn data_plane(self) -> DataPlane {
+        match self {
+            Self::Embedded => DataPlane::Embedded,
+            Self::Container(_, plane) => plane.kind(),
+        }
+    }
+}
+
 impl Plane {
     fn kind(self) -> DataPlane {
         match self {
