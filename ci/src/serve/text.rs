@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use ikeproof_proto::event::CloseReason;
 use jiff::tz::TimeZone;
 
-use super::shown::{Entry, Peer, ProposalRefused, Shown};
+use super::shown::{ChildUp, Entry, IkeUp, Listening, Peer, ProposalRefused, Shown};
 
 /// The lines of an entry, each with its line break.
 pub fn lines(entry: &Entry<'_>) -> String {
@@ -23,25 +23,7 @@ pub fn lines(entry: &Entry<'_>) -> String {
 fn said(shown: &Shown) -> (String, String) {
     let edge = || "edge".to_owned();
     match shown {
-        Shown::Listening(it) => {
-            let raw = if it.raw_esp {
-                "ESP raw and over UDP"
-            } else {
-                "ESP over UDP only (no CAP_NET_RAW): clients need a NAT or forced encapsulation"
-            };
-            let said = format!(
-                "listening on {} and {} as {}; {raw}\n{INDENT}profile {} ({})\n\
-                 {INDENT}clients: {}\n{INDENT}inner addresses that answer ping: {}",
-                it.local,
-                it.nat_local,
-                it.id,
-                it.profile,
-                it.title,
-                it.clients.join(", "),
-                it.inner.join(", ")
-            );
-            (edge(), said)
-        }
+        Shown::Listening(it) => (edge(), listening(it)),
         Shown::IkeHalfOpen { peer, .. } => (name(peer), format!("{} begins", peer.ike)),
         Shown::CookieDemanded { remote } => (remote.to_string(), "cookie demanded".to_owned()),
         Shown::CookieAccepted { remote } => {
@@ -62,30 +44,8 @@ fn said(shown: &Shown) -> (String, String) {
         Shown::AuthenticationFailed { peer, id, .. } => {
             (name(peer), format!("REFUSED: {id} is known, but does not know its secret"))
         }
-        Shown::IkeEstablished(it) => {
-            let said = format!(
-                "IKE SA up: {} with {}, NAT: {}, SPIs {} {}",
-                it.suite,
-                it.peer.remote_id.as_deref().unwrap_or("nobody"),
-                it.nat,
-                it.spi_i,
-                it.spi_r
-            );
-            (name(&it.peer), said)
-        }
-        Shown::ChildEstablished(it) => {
-            let encapsulated = if it.udp_encapsulated { "ESP in UDP" } else { "raw ESP" };
-            let narrowed = if it.narrowed { ", narrowed" } else { "" };
-            let said = format!(
-                "Child SA up: {}, {} === {}{narrowed}, {encapsulated}, SPIs in {} out {}",
-                it.suite,
-                it.ts_local.join(" "),
-                it.ts_remote.join(" "),
-                it.spi_in,
-                it.spi_out
-            );
-            (name(&it.peer), said)
-        }
+        Shown::IkeEstablished(it) => (name(&it.peer), ike_up(it)),
+        Shown::ChildEstablished(it) => (name(&it.peer), child_up(it)),
         Shown::ChildRefused { peer, by, notify, detail } => {
             (name(peer), format!("Child SA REFUSED by the {by} with {notify}\n{INDENT}{detail}"))
         }
@@ -145,6 +105,49 @@ fn said(shown: &Shown) -> (String, String) {
             (edge(), format!("stopped; {open} IKE SAs did not answer their delete in time"))
         }
     }
+}
+
+fn listening(it: &Listening) -> String {
+    let raw = if it.raw_esp {
+        "ESP raw and over UDP"
+    } else {
+        "ESP over UDP only (no CAP_NET_RAW): clients need a NAT or forced encapsulation"
+    };
+    format!(
+        "listening on {} and {} as {}; {raw}\n{INDENT}profile {} ({})\n\
+         {INDENT}clients: {}\n{INDENT}inner addresses that answer ping: {}",
+        it.local,
+        it.nat_local,
+        it.id,
+        it.profile,
+        it.title,
+        it.clients.join(", "),
+        it.inner.join(", ")
+    )
+}
+
+fn ike_up(it: &IkeUp) -> String {
+    format!(
+        "IKE SA up: {} with {}, NAT: {}, SPIs {} {}",
+        it.suite,
+        it.peer.remote_id.as_deref().unwrap_or("nobody"),
+        it.nat,
+        it.spi_i,
+        it.spi_r
+    )
+}
+
+fn child_up(it: &ChildUp) -> String {
+    let encapsulated = if it.udp_encapsulated { "ESP in UDP" } else { "raw ESP" };
+    let narrowed = if it.narrowed { ", narrowed" } else { "" };
+    format!(
+        "Child SA up: {}, {} === {}{narrowed}, {encapsulated}, SPIs in {} out {}",
+        it.suite,
+        it.ts_local.join(" "),
+        it.ts_remote.join(" "),
+        it.spi_in,
+        it.spi_out
+    )
 }
 
 fn refusal(it: &ProposalRefused) -> String {
