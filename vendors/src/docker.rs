@@ -7,7 +7,7 @@
 //! Invariant: whatever is created here carries [`LABEL`] and the run's label, and a start that fails
 //! leaves nothing behind.
 
-use std::{collections::HashMap, net::Ipv4Addr};
+use std::{collections::HashMap, net::Ipv4Addr, time::Duration};
 
 use testcontainers::{
     ContainerAsync, GenericImage, ImageExt,
@@ -24,6 +24,7 @@ use testcontainers::{
     core::client::docker_client_instance,
     runners::AsyncRunner,
 };
+use tokio::time::timeout;
 
 use crate::{Error, Result, netns::NetNs, run::Run, subnet::Subnet};
 
@@ -45,12 +46,25 @@ pub async fn connect() -> Result<Docker> {
         doing: String::from("connecting to the Docker engine"),
         source: Box::new(source.into()),
     })?;
-    docker.ping().await.map_err(|error| Error::NoEngine {
+    first_answer(docker.ping()).await.map_err(|why| Error::NoEngine {
         place: std::env::var("DOCKER_HOST").unwrap_or_else(|_| String::from("the default socket")),
-        why: causes(&error),
+        why,
     })?;
     Ok(docker)
 }
+
+/// Waits for the answer to a ping, but not as long as the client would.
+async fn first_answer<T, E: std::error::Error>(
+    ping: impl Future<Output = Result<T, E>>,
+) -> Result<T, String> {
+    match timeout(ANSWER, ping).await {
+        Ok(answered) => answered.map_err(|error| causes(&error)),
+        Err(_) => Err(format!("nothing came within {ANSWER:?}")),
+    }
+}
+
+/// How long an engine may take for its first answer.
+const ANSWER: Duration = Duration::from_secs(20);
 
 /// An error's causes, the innermost last; the client's own message does not say what it met.
 fn causes(error: &dyn std::error::Error) -> String {
@@ -349,5 +363,18 @@ fn blocking(work: impl Future<Output = ()> + Send + 'static) {
     });
     if thread.join().is_err() {
         tracing::error!("removing a container or network failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_says_nothing_is_given_up() {
+        let silent = std::future::pending::<Result<(), std::io::Error>>();
+        assert_eq!(first_answer(silent).await.unwrap_err(), "nothing came within 20s");
+        let refused = async { Err::<(), _>(std::io::Error::other("refused")) };
+        assert_eq!(first_answer(refused).await.unwrap_err(), "refused");
     }
 }

@@ -17,12 +17,14 @@ use std::{
 
 use testcontainers::bollard::{
     Docker,
+    models::Network,
     query_parameters::{ListContainersOptionsBuilder, ListNetworksOptionsBuilder},
 };
 use tokio::sync::OnceCell;
 
 use crate::{
     Error, Result,
+    agent::quote,
     docker::{LABEL, LOCK_LABEL, RUN_LABEL, remove_containers, remove_network},
     images::{Image, Tags},
 };
@@ -45,6 +47,9 @@ impl Run {
     /// Begins a run with its lock in `directory`.
     pub fn begin_in(directory: &Path) -> Result<Self> {
         let id = unique();
+        // Whoever sweeps may be in another folder, and would take a lock that it cannot find for free.
+        let directory = std::path::absolute(directory)
+            .map_err(Error::io(format!("finding the folder {}", directory.display())))?;
         let path = directory.join(format!("{id}.lock"));
         let doing = || format!("creating the run's lock {}", path.display());
         let lock = File::create(&path).map_err(Error::io(doing()))?;
@@ -139,7 +144,7 @@ impl Run {
         let removal = format!(
             "docker rm -fv $(docker ps -aq {filter}); docker network rm $(docker network ls -q {filter}); \
              rm {}",
-            marker.display()
+            quote(&marker.display().to_string())
         );
         let doing = format!("writing {}", marker.display());
         fs::write(&marker, format!("{removal}\n")).map_err(Error::io(doing))?;
@@ -166,6 +171,11 @@ pub struct Swept {
 }
 
 /// Removes the containers and networks of this host's runs that are no longer alive.
+///
+/// # Errors
+///
+/// If the engine does not answer, or something of a run cannot be removed: the first of these, after all
+/// that can be removed is gone.
 pub async fn sweep(docker: &Docker) -> Result<Swept> {
     let filters = HashMap::from([("label", vec![RUN_LABEL.to_owned()])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
@@ -186,6 +196,7 @@ pub async fn sweep(docker: &Docker) -> Result<Swept> {
         })
         .collect();
     let mut swept = Swept::default();
+    let mut result = Ok(());
     for (run, lock) in runs {
         let Some(lock) = lock.strip_prefix(&format!("{}:", host())).map(PathBuf::from) else {
             continue;
@@ -193,35 +204,70 @@ pub async fn sweep(docker: &Docker) -> Result<Swept> {
         if !is_dead(&lock) {
             continue;
         }
-        swept.containers += remove_containers(docker, RUN_LABEL, &run).await?;
-        for network in &networks {
-            let owner = network.labels.as_ref().and_then(|labels| labels.get(RUN_LABEL));
-            let (Some(id), true) = (&network.id, owner == Some(&run)) else { continue };
-            remove_network(docker, id).await?;
-            swept.networks += 1;
+        match sweep_run(docker, &run, &networks, &mut swept).await {
+            Ok(()) => {
+                drop(fs::remove_file(lock));
+                swept.runs.push(run);
+            }
+            Err(error) => result = result.and(Err(error)),
         }
-        drop(fs::remove_file(lock));
-        swept.runs.push(run);
     }
-    Ok(swept)
+    result.map(|()| swept)
 }
 
-/// The directory of the locks: `/tmp/ikeproof-<uid>` or under `IKEPROOF_RUNTIME_DIR`.
+async fn sweep_run(
+    docker: &Docker,
+    run: &String,
+    networks: &[Network],
+    swept: &mut Swept,
+) -> Result<()> {
+    swept.containers += remove_containers(docker, RUN_LABEL, run).await?;
+    for network in networks {
+        let owner = network.labels.as_ref().and_then(|labels| labels.get(RUN_LABEL));
+        let (Some(id), true) = (&network.id, owner == Some(run)) else { continue };
+        remove_network(docker, id).await?;
+        swept.networks += 1;
+    }
+    Ok(())
+}
+
+/// The directory of the locks: `/tmp/ikeproof-<uid>`, or what `IKEPROOF_RUNTIME_DIR` names.
+///
+/// # Errors
+///
+/// If it cannot be made, or anybody else could have made it what it is: sockets are handed over in it.
 pub fn runtime_dir() -> Result<PathBuf> {
+    let owner = fs::metadata("/proc/self").map_err(Error::io("reading /proc/self"))?.uid();
     let directory = match std::env::var_os("IKEPROOF_RUNTIME_DIR") {
         Some(directory) => PathBuf::from(directory),
-        None => {
-            let owner = fs::metadata("/proc/self").map_err(Error::io("reading /proc/self"))?.uid();
-            std::env::temp_dir().join(format!("ikeproof-{owner}"))
-        }
+        None => std::env::temp_dir().join(format!("ikeproof-{owner}")),
     };
-    let doing = || format!("creating the runtime directory {}", directory.display());
+    private(&directory, owner)?;
+    Ok(directory)
+}
+
+/// Makes a directory for its owner alone, or sees that it is one.
+fn private(directory: &Path, owner: u32) -> Result<()> {
+    let doing = |doing: &str| format!("{doing} the runtime directory {}", directory.display());
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
-        .create(&directory)
-        .map_err(Error::io(doing()))?;
-    Ok(directory)
+        .create(directory)
+        .map_err(Error::io(doing("creating")))?;
+    let found = fs::metadata(directory).map_err(Error::io(doing("looking at")))?;
+    if found.uid() == owner && found.mode() & 0o022 == 0 {
+        return Ok(());
+    }
+    Err(Error::Invalid {
+        what: "runtime directory",
+        value: directory.display().to_string(),
+        why: format!(
+            "user {} and mode {:o} let others write into it; remove it, or name another with \
+             IKEPROOF_RUNTIME_DIR",
+            found.uid(),
+            found.mode() & 0o7777
+        ),
+    })
 }
 
 /// A short id that no other process or thread draws: time, process, counter.
@@ -250,7 +296,63 @@ fn is_dead(lock: &Path) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use testcontainers::bollard::API_DEFAULT_VERSION;
+    use tokio::{
+        io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+        net::TcpListener,
+    };
+
     use super::*;
+
+    /// An engine with no containers and these networks, the one called `stuck` of which it does not
+    /// let go. Returns the requests that it had.
+    async fn engine(listener: TcpListener, networks: serde_json::Value) -> Vec<String> {
+        let mut had = Vec::new();
+        while let Ok(Ok((stream, _))) =
+            tokio::time::timeout(std::time::Duration::from_secs(2), listener.accept()).await
+        {
+            let mut stream = BufReader::new(stream);
+            let (mut request, mut line) = (String::new(), String::new());
+            stream.read_line(&mut request).await.unwrap();
+            while stream.read_line(&mut line).await.unwrap() > 2 {
+                line.clear();
+            }
+            let (status, body) = match request.as_str() {
+                it if it.contains("/containers/json") => (200, String::from("[]")),
+                it if it.contains("/networks?") => (200, networks.to_string()),
+                it if it.contains("/networks/stuck") => (500, String::from("{\"message\":\"no\"}")),
+                _ => (200, String::from("{}")),
+            };
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\nConnection: close\r\nContent-Type: application/json\r\n\
+                 Content-Length: {}\r\n\r\n{body}",
+                body.len()
+            );
+            stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
+            had.push(request);
+        }
+        had
+    }
+
+    #[tokio::test]
+    async fn what_is_stuck_of_one_run_does_not_keep_the_others() {
+        let network = |id: &str, run: &str| {
+            let lock = format!("{}:/nowhere/{run}.lock", host());
+            serde_json::json!({ "Id": id, "Labels": { RUN_LABEL: run, LOCK_LABEL: lock } })
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("tcp://{}", listener.local_addr().unwrap());
+        let networks = serde_json::json!([network("stuck", "a"), network("loose", "b")]);
+        let engine = tokio::spawn(engine(listener, networks));
+        let docker = Docker::connect_with_http(&address, 5, API_DEFAULT_VERSION).unwrap();
+        let error = sweep(&docker).await.unwrap_err().to_string();
+        assert!(error.contains("removing network stuck"), "{error}");
+        let had = engine.await.unwrap();
+        let removed = |it: &String| it.starts_with("DELETE") && it.contains("/networks/loose");
+        assert!(had.iter().any(removed), "{had:?}");
+    }
 
     #[test]
     fn a_live_run_is_not_dead_and_a_dropped_one_is() {
@@ -273,9 +375,37 @@ mod tests {
         assert_eq!(kept_in(directory.path()), [(id.clone(), removal.clone())]);
         assert!(removal.contains(&format!("label={RUN_LABEL}={id}")), "{removal}");
         let marker = removal.rsplit_once("rm ").unwrap().1;
-        fs::remove_file(marker).unwrap();
+        fs::remove_file(marker.trim_matches('\'')).unwrap();
         assert!(is_dead(&path));
         assert_eq!(kept_in(directory.path()), []);
+    }
+
+    #[test]
+    fn a_lock_is_found_from_every_folder() {
+        let directory = tempfile::Builder::new().prefix("with space").tempdir_in(".").unwrap();
+        let relative = Path::new(directory.path().file_name().unwrap());
+        let run = Run::begin_in(relative).unwrap();
+        let [_, _, (_, lock)] = run.labels();
+        let lock = lock.strip_prefix(&format!("{}:", host())).unwrap();
+        assert!(Path::new(lock).is_absolute() && !is_dead(Path::new(lock)), "{lock}");
+        let removal = run.mark_kept().unwrap();
+        let quoted = format!("rm '{}'", lock.replace(".lock", ".kept"));
+        assert!(removal.ends_with(&quoted), "{removal}");
+    }
+
+    #[test]
+    fn a_directory_that_others_can_write_into_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let owner = fs::metadata(directory.path()).unwrap().uid();
+        private(directory.path(), owner).unwrap();
+        let inside = directory.path().join("made");
+        private(&inside, owner).unwrap();
+        assert_eq!(fs::metadata(&inside).unwrap().mode() & 0o777, 0o700);
+        let foreign = private(&inside, owner + 1).unwrap_err().to_string();
+        assert!(foreign.contains("IKEPROOF_RUNTIME_DIR"), "{foreign}");
+        fs::set_permissions(&inside, fs::Permissions::from_mode(0o777)).unwrap();
+        let open = private(&inside, owner).unwrap_err().to_string();
+        assert!(open.contains("mode 777"), "{open}");
     }
 
     #[test]
