@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum, value_parser};
 use ikeproof_driver::capture::Cidr;
 
 /// Conformance and interop test harness for IPsec VPNs.
@@ -20,7 +21,7 @@ pub struct Cli {
 
 const EXAMPLES: &str = "\
 Examples:
-  ikeproof run                                  every scenario, against every peer that is here
+  ikeproof run                                  the gate tier, against the peers that are here
   ikeproof run 'edge/psk-*' --peer strongswan   some scenarios, one peer
   ikeproof run --require strongswan,libreswan   exit with 3 if a peer cannot be had
   ikeproof serve --profile zscaler --psk fqdn:branch.example.com=@psk.txt --listen 0.0.0.0
@@ -76,7 +77,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// How many lanes run at a time; the number of processors if absent.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub jobs: Option<usize>,
     /// Part I of N of the cases.
     #[arg(long, value_name = "I/N")]
@@ -88,7 +89,7 @@ pub struct RunArgs {
     #[arg(long, default_value_t = 0, value_name = "N")]
     pub retries: u32,
     /// How often everything is run.
-    #[arg(long, default_value_t = 1, value_name = "N")]
+    #[arg(long, default_value_t = 1, value_name = "N", value_parser = value_parser!(u32).range(1..))]
     pub repeat: u32,
     /// Only what did not hold in the last run under the same folder, of either tier and with the
     /// peers of then unless some are named.

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Output;
+use std::process::{Output, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::support::ikeproof;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -112,6 +115,29 @@ fn what_did_not_hold_is_run_again_and_nothing_else() {
     let cases = report(folder)["cases"].as_array().unwrap().clone();
     let ids: Vec<_> = cases.iter().map(|case| case["scenario"].as_str().unwrap()).collect();
     assert_eq!(ids, ["own/full"]);
+}
+
+/// A run that waits for its engine is ended by the first signal, and leaves a report.
+#[test]
+fn a_run_that_waits_for_the_engine_can_be_interrupted() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let engine = format!("tcp://{}", silent.local_addr().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let arguments = ["run", HOLDS, "--peer", "strongswan", "--out", out.to_str().unwrap()];
+    let mut command = ikeproof(&arguments);
+    let mut child = command.env("DOCKER_HOST", engine).stderr(Stdio::piped()).spawn().unwrap();
+    // It is at the engine now.
+    let connection = silent.accept().unwrap();
+    let began = Instant::now();
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    let status = child.wait().unwrap();
+    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    drop(connection);
+    assert_eq!(status.code(), Some(3));
+    let report = report(folder.path());
+    assert_eq!(report["run"]["complete"], false);
+    assert_eq!(report["run"]["skipped_peers"][0]["why"], "interrupted");
 }
 
 #[rstest]

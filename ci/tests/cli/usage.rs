@@ -28,6 +28,8 @@ fn every_command_has_help(#[case] arguments: &[&str]) {
 #[case(&["serve", "--psk", "a=b"], "--listen")]
 #[case(&["serve", "--listen", "nowhere", "--psk", "a=b"], "nowhere")]
 #[case(&["run", "--shard", "3/2"], "1/4")]
+#[case(&["run", "--jobs", "0"], "--jobs")]
+#[case(&["run", "--repeat", "0"], "--repeat")]
 #[case(&["bench", "--rounds", "many"], "many")]
 #[case(&[], "Usage")]
 fn a_wrong_command_line_ends_with_2(#[case] arguments: &[&str], #[case] named: &str) {

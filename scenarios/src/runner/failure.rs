@@ -41,6 +41,16 @@ impl Trouble {
     }
 }
 
+impl std::fmt::Display for Trouble {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (Self::Check { why, .. }
+        | Self::Unsupported(why)
+        | Self::Infrastructure(why)
+        | Self::Setup(why)) = self;
+        f.write_str(why)
+    }
+}
+
 impl From<Error> for Trouble {
     fn from(error: Error) -> Self {
         match error {

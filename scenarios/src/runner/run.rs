@@ -86,7 +86,7 @@ pub async fn run(
         .filter(|peer| planned.iter().any(|one| one.peer == *peer))
         .collect();
     let containers = match wanted.iter().any(|peer| peer.needs_containers()) {
-        true => Some(Containers::prepare(&planned, observer).await),
+        true => Some(prepared(&planned, observer, &stop).await),
         false => None,
     };
     let mut skipped = Vec::new();
@@ -152,6 +152,22 @@ pub async fn run(
     let written =
         write_run(&options.folder, &report, &timelines).map_err(|error| error.to_string())?;
     Ok(RunOutcome { report, warnings: written.warnings })
+}
+
+/// What containers need, unless the run is ended before it is there: images can take minutes.
+async fn prepared(
+    planned: &[Planned<'_>],
+    observer: &dyn Observer,
+    stop: &watch::Receiver<bool>,
+) -> Result<Containers, NoContainers> {
+    let mut stop = stop.clone();
+    tokio::select! {
+        prepared = Containers::prepare(planned, observer) => prepared,
+        Ok(_) = stop.wait_for(|stop| *stop) => Err(NoContainers {
+            why: "interrupted".to_owned(),
+            fix: "run it again".to_owned(),
+        }),
+    }
 }
 
 /// Says what was kept, how to enter it and how to remove it.
@@ -251,7 +267,8 @@ impl Shared<'_> {
         if self.options.keep && !*self.stop.borrow() {
             stage.keep();
         } else if let Err(trouble) = stage.close().await {
-            self.observer.note(&format!("something was left behind: {trouble:?}"));
+            self.observer
+                .note(&format!("something was left behind, which the next run removes: {trouble}"));
         }
     }
 
@@ -269,7 +286,7 @@ impl Shared<'_> {
                 self.observer.note(&format!("opening a lane for {}", peer.name()));
                 Stage::lane(&containers.docker, &containers.run)
                     .await
-                    .map_err(|trouble| format!("no lane: {trouble:?}"))
+                    .map_err(|trouble| format!("no lane: {trouble}"))
             }
             _ => Ok(Stage::memory()),
         }
