@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use ikeproof_scenarios::catalogue::{Catalogue, Row, Subject};
 use ikeproof_scenarios::patterns;
-use ikeproof_scenarios::requirement::{Level, Requirement};
+use ikeproof_scenarios::requirement::Requirement;
 use ikeproof_scenarios::scenario::{Scenario, Tier};
 use serde_json::json;
 
@@ -134,7 +134,7 @@ fn write_scenario(text: &mut String, catalogue: &Catalogue, scenario: &Scenario)
     let _ = writeln!(text, "  covers:");
     for id in &scenario.covers {
         let says = match catalogue.explain(id).map(|it| it.subject) {
-            Some(Subject::Requirement(it)) => format!("{} {}", level(it.level), it.text),
+            Some(Subject::Requirement(it)) => format!("{} {}", it.level, it.text),
             Some(Subject::Pattern(it)) => it.symptom.clone(),
             Some(Subject::Fact(it)) => it.says.clone(),
             Some(Subject::Reading(it)) => it.conflict.clone(),
@@ -154,7 +154,7 @@ fn write_scenario(text: &mut String, catalogue: &Catalogue, scenario: &Scenario)
 }
 
 fn write_requirement(text: &mut String, it: &Requirement) {
-    let _ = writeln!(text, "{}: {} (section {})", it.id, level(it.level), it.section);
+    let _ = writeln!(text, "{}: {} (section {})", it.id, it.level, it.section);
     let _ = writeln!(text, "  {}\n  seen by: {}", it.text, it.observable);
     let judged = ikeproof_audit::rules::by_id(&it.id).is_some();
     let says = if judged { "judges it in every message" } else { "does not judge it" };
@@ -176,12 +176,3 @@ const fn tier(tier: Tier) -> &'static str {
     }
 }
 
-const fn level(level: Level) -> &'static str {
-    match level {
-        Level::Must => "MUST",
-        Level::MustNot => "MUST NOT",
-        Level::Should => "SHOULD",
-        Level::ShouldNot => "SHOULD NOT",
-        Level::May => "MAY",
-    }
-}

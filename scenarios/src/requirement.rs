@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
+pub use ikeproof_audit::Level;
 use serde::Deserialize;
 
 use crate::embedded;
@@ -27,26 +28,6 @@ pub struct Requirement {
     pub observable: String,
     /// Where it shows.
     pub kind: Kind,
-}
-
-/// How strong a demand is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
-pub enum Level {
-    /// MUST.
-    #[serde(rename = "MUST")]
-    Must,
-    /// MUST NOT.
-    #[serde(rename = "MUST NOT")]
-    MustNot,
-    /// SHOULD.
-    #[serde(rename = "SHOULD")]
-    Should,
-    /// SHOULD NOT.
-    #[serde(rename = "SHOULD NOT")]
-    ShouldNot,
-    /// MAY.
-    #[serde(rename = "MAY")]
-    May,
 }
 
 /// Whom a demand binds.

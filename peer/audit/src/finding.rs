@@ -3,45 +3,11 @@
 use core::fmt;
 
 use ikeproof_proto::time::Time;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
+use crate::level::Level;
 use crate::observed::{Frame, Sender};
 use crate::rules::Rule;
-
-/// The key word of a requirement.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub enum Level {
-    /// MUST.
-    #[serde(rename = "MUST")]
-    Must,
-    /// MUST NOT.
-    #[serde(rename = "MUST NOT")]
-    MustNot,
-    /// SHOULD.
-    #[serde(rename = "SHOULD")]
-    Should,
-    /// SHOULD NOT.
-    #[serde(rename = "SHOULD NOT")]
-    ShouldNot,
-}
-
-impl Level {
-    /// Whether breaking it is a violation and not only bad form.
-    pub const fn is_must(self) -> bool {
-        matches!(self, Self::Must | Self::MustNot)
-    }
-}
-
-impl fmt::Display for Level {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Must => "MUST",
-            Self::MustNot => "MUST NOT",
-            Self::Should => "SHOULD",
-            Self::ShouldNot => "SHOULD NOT",
-        })
-    }
-}
 
 /// A requirement that one side broke.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -15,7 +15,7 @@ pub(crate) use exchange::*;
 use ikeproof_proto::wire::ExchangeType;
 pub(crate) use wire::*;
 
-use crate::finding::Level;
+use crate::level::Level;
 
 /// A requirement that the auditor judges.
 #[derive(Debug, PartialEq, Eq, serde::Serialize)]
@@ -83,7 +83,7 @@ macro_rules! rules {
             #[doc = $text]
             pub(crate) const $name: &crate::rules::Rule = &crate::rules::Rule {
                 id: $id,
-                level: crate::finding::Level::$level,
+                level: crate::level::Level::$level,
                 text: $text,
                 mutant: $mutant,
             };
