@@ -81,7 +81,7 @@ impl Ike {
         bytes: &[u8],
         decoded: &mut Decoded,
     ) {
-        let Transport::Udp { src, dst, .. } = *transport else { return };
+        let Transport::Udp { src, dst, marker } = *transport else { return };
         let raw = match RawMessage::decode(bytes) {
             Ok(raw) => raw,
             Err(error) => {
@@ -110,6 +110,7 @@ impl Ike {
             frame: report.frame(),
             src,
             dst,
+            marker,
             header: raw.header,
             role,
             direction,

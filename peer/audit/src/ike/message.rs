@@ -21,6 +21,8 @@ pub(crate) struct Message {
     pub(crate) src: SocketAddr,
     /// Where it went.
     pub(crate) dst: SocketAddr,
+    /// It came over the port of NAT traversal, whatever its number is.
+    pub(crate) marker: bool,
     /// The header.
     pub(crate) header: Header,
     /// What the sender is in the IKE SA, by what was seen and not by the flag.

@@ -5,5 +5,6 @@ mod capture;
 mod fuzz;
 mod honest;
 mod mutants;
+mod natd;
 mod offers;
 mod support;
