@@ -221,6 +221,21 @@ async fn a_capture_of_serve_is_the_same_to_tshark() {
     assert!(!said.contains("exception"), "{said}");
 }
 
+/// The captures were taken in the peer's namespace, one of them behind the NAT that it is behind.
+#[test]
+fn nothing_is_found_in_sessions_with_real_peers() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/captures");
+    for (name, datagrams) in [("strongswan-connect", 14), ("libreswan-nat", 18)] {
+        let (file, keys) =
+            (captures.join(name).join("capture.pcapng"), captures.join(name).join("wireshark"));
+        let (code, said) = run(&["decode", path(&file), "--keys", path(&keys)]);
+        assert_eq!(code, Some(0), "{said}");
+        let wanted = format!("{datagrams} datagrams, 0 findings (0 of MUST or MUST NOT)");
+        assert_eq!(said.lines().last(), Some(wanted.as_str()), "{said}");
+        assert!(!said.contains("no keys"), "{said}");
+    }
+}
+
 /// A folder with a program called tshark that says this whatever it is asked.
 fn pretended_tshark(says: &str) -> tempfile::TempDir {
     use std::os::unix::fs::PermissionsExt as _;

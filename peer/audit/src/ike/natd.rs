@@ -1,8 +1,10 @@
 //! NAT detection (RFC 7296, section 2.23): hashes against the addresses seen, and what follows.
 //!
-//! A hash that does not fit proves nothing while a NAT can explain it. If both sides name the
-//! very source that was seen, there is no NAT between them, and then every hash has to fit. If a
-//! hash does not fit otherwise, there is a NAT, and the session has to move to port 4500.
+//! A hash that does not fit proves nothing while a NAT can explain it: one between the two, or one
+//! between an end and whoever observes. Behind the initiator's NAT both sources fit, and only the
+//! destination in the answer does not; behind the responder's, only that in the request. So a
+//! finding is only what no NAT makes: a hash over something else than the RFC says. Any other that
+//! does not fit says that there is a NAT, and then the session has to move to port 4500.
 
 use core::net::SocketAddr;
 
@@ -35,55 +37,63 @@ pub(crate) fn judge(
     request: &Message,
     answer: &Message,
 ) {
-    let seen = [
-        fits(request, SOURCE, request.src),
-        fits(request, DESTINATION, request.dst),
-        fits(answer, SOURCE, answer.src),
-        fits(answer, DESTINATION, answer.dst),
-    ];
-    let [
-        Some(request_source),
-        Some(request_destination),
-        Some(answer_source),
-        Some(answer_destination),
-    ] = seen
-    else {
-        return;
-    };
-    if request_source.fits && answer_source.fits {
-        for (message, verdict, address) in
-            [(request, request_destination, request.dst), (answer, answer_destination, answer.dst)]
-        {
-            if !verdict.fits {
-                report.say_about(
-                    message.frame,
-                    rules::NATD_HASH,
-                    verdict.at,
-                    format!("{DESTINATION} does not fit {address}, and there is no NAT"),
-                );
+    let (mut all, mut nat) = (true, false);
+    for message in [request, answer] {
+        for kind in [SOURCE, DESTINATION] {
+            match verdict(message, kind) {
+                None => all = false,
+                Some(Verdict::Fits) => {}
+                Some(Verdict::Translated) => nat = true,
+                Some(Verdict::Mistake(at, says)) => {
+                    let says = format!("{kind} is the hash {says}");
+                    report.say_about(message.frame, rules::NATD_HASH, at, says);
+                    // Right or wrong, it tells the initiator to move.
+                    nat |= !message.is_request();
+                }
             }
         }
-        return;
     }
-    session.nat = true;
+    session.nat = all && nat;
 }
 
-struct Verdict {
-    fits: bool,
-    at: usize,
+/// What the hashes of one kind say.
+enum Verdict {
+    /// One is that of the address seen.
+    Fits,
+    /// None is, which a NAT explains.
+    Translated,
+    /// It was made in a wrong way, whatever the address.
+    Mistake(usize, &'static str),
 }
 
-/// Whether one of the notifies of a kind fits an address; `None` if there is none of full length.
-fn fits(message: &Message, kind: NotifyType, address: SocketAddr) -> Option<Verdict> {
-    let header = &message.header;
-    let hash = natd_hash(header.spi_i.0, header.spi_r.0, address.ip(), address.port());
+/// Judges the notifies of a kind; `None` if there is none of full length.
+fn verdict(message: &Message, kind: NotifyType) -> Option<Verdict> {
+    let (spi_i, spi_r) = (message.header.spi_i.0, message.header.spi_r.0);
+    let (own, other) =
+        if kind == SOURCE { (message.src, message.dst) } else { (message.dst, message.src) };
+    let hash =
+        |spi_i, spi_r, address: SocketAddr| natd_hash(spi_i, spi_r, address.ip(), address.port());
+    let right = hash(spi_i, spi_r, own);
     let all: Vec<(&Part, &Notify)> = message
         .notifies()
-        .filter(|(_, notify)| notify.kind == kind && notify.data.len() == hash.len())
+        .filter(|(_, notify)| notify.kind == kind && notify.data.len() == right.len())
         .collect();
     let (first, _) = all.first()?;
-    let at = body(first) + 4;
-    Some(Verdict { fits: all.iter().any(|(_, notify)| notify.data == hash), at })
+    let is = |hash: &[u8]| all.iter().any(|(_, notify)| notify.data == hash);
+    if is(&right) {
+        return Some(Verdict::Fits);
+    }
+    // No NAT translates an address into that of the other end.
+    let mistakes = [
+        (hash(spi_i, spi_r, other), "of the other end's address"),
+        (hash(spi_i, [0; 8], own), "without the responder's SPI"),
+        (hash(spi_r, spi_i, own), "with the responder's SPI in front"),
+    ];
+    let mistake = mistakes.into_iter().find(|(wrong, _)| is(wrong));
+    Some(match mistake {
+        Some((_, says)) => Verdict::Mistake(body(first) + 4, says),
+        None => Verdict::Translated,
+    })
 }
 
 /// Judges whether the initiator moves to port 4500 behind a NAT. Ports can have

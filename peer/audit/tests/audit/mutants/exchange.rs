@@ -1,6 +1,7 @@
 //! Mutants of the order of messages, and of what is computed over them.
 
 use ikeproof_audit::Sender::{self, Edge, Peer};
+use ikeproof_proto::crypto::keys::natd_hash;
 use ikeproof_proto::wire::v2::{Delete, Eap, Notify, Payload};
 use ikeproof_proto::wire::{ExchangeType, NotifyType, PayloadType, RawPayload};
 
@@ -182,9 +183,11 @@ fn init() -> Vec<Mutant> {
             lab.edit("init-request", |draft| draft.sa(|sa| sa.proposals.truncate(1)));
         }),
         mutant("natd-hash-wrong", CBC, |lab| {
-            lab.edit("init-response", |draft| {
+            lab.edit("init-request", |draft| {
+                let (spi_i, spi_r) = (draft.header.spi_i.0, draft.header.spi_r.0);
+                let hash = natd_hash(spi_i, spi_r, draft.src.ip(), draft.src.port());
                 let kind = NotifyType::NAT_DETECTION_DESTINATION_IP;
-                draft.notify(kind, |notify| notify.data[0] ^= 1);
+                draft.notify(kind, |notify| notify.data = hash);
             });
         }),
         mutant("natd-destination-missing", CBC, |lab| {
