@@ -42,10 +42,10 @@ pub(super) fn judge(
         report.say(rule, at, says);
         return Outcome::Forged;
     };
-    let aes_cbc = matches!(suite.encr, Encr::AesCbc(_));
     if !opened.iv.is_empty() && !sa.ivs.insert(&opened.iv, limits::IVS) {
         let rule = match suite.encr {
             Encr::ChaCha20Poly1305 => rules::ESP_IV_CHACHA,
+            Encr::TripleDesCbc => rules::ESP_IV_64,
             encr if encr.is_aead() => rules::ESP_IV_GCM,
             _ => rules::ESP_IV_CBC,
         };
@@ -54,9 +54,14 @@ pub(super) fn judge(
     }
     let text_at = ESP_HEADER_LEN + opened.iv.len();
     let length = opened.text_len;
-    if aes_cbc && !length.is_multiple_of(16) {
-        let says = format!("{length} encrypted octets are no whole blocks");
-        report.say(rules::ESP_BLOCKS, text_at, says);
+    let block = suite.encr.block_len();
+    if !length.is_multiple_of(block) {
+        let rule = match suite.encr {
+            Encr::TripleDesCbc => rules::ESP_BLOCKS_64,
+            _ => rules::ESP_BLOCKS,
+        };
+        let says = format!("{length} encrypted octets are no whole blocks of {block}");
+        report.say(rule, text_at, says);
     } else if !length.is_multiple_of(4) {
         let says = format!("{length} encrypted octets do not end on a four-octet boundary");
         report.say(rules::ESP_ALIGN, text_at, says);

@@ -34,6 +34,9 @@ rules! {
     ESP_BLOCKS = Must "rfc3602-2.4-block-16",
         "The encrypted part is a multiple of 16 octets.",
         "esp-partial-block";
+    ESP_BLOCKS_64 = Must "rfc2451-2.4-block-8-padding",
+        "Content is padded to 8 octets.",
+        "esp-partial-block-3des";
     ESP_ALIGN = Must "rfc4303-2.4-pad-align-four",
         "Pad length and next header end on a four-octet boundary.",
         "esp-not-aligned";
@@ -52,6 +55,9 @@ rules! {
     ESP_IV_CBC = Must "rfc3602-3-iv-random",
         "The IV is random and cannot be predicted.",
         "esp-iv-repeated-cbc";
+    ESP_IV_64 = Must "rfc2451-3-iv-random",
+        "The IV is random.",
+        "esp-iv-repeated-3des";
     ESP_IV_GCM = Must "rfc4106-3.1-iv-unique",
         "An IV is used once per key.",
         "esp-iv-repeated-gcm";

@@ -5,6 +5,7 @@ use crate::support::esp::{Carrier, EspDraft};
 use crate::support::lab::{CBC, GCM, MODP, Profile};
 
 const NAT: Profile = Profile { nat: true, ..CBC };
+const TRIPLE_DES: Profile = Profile { esp: "3des-sha1", ..CBC };
 
 fn flip_last(draft: &mut EspDraft) {
     draft.on_wire(|packet| *packet.last_mut().unwrap() ^= 1);
@@ -42,6 +43,10 @@ pub fn mutants() -> Vec<Mutant> {
         mutant("esp-partial-block", CBC, |lab| {
             lab.edit_esp("esp-peer-2", |draft| draft.padding = Some(vec![1, 2, 2]));
         }),
+        // 84 octets, these 7 and the next header are 4 more than whole blocks of 8.
+        mutant("esp-partial-block-3des", TRIPLE_DES, |lab| {
+            lab.edit_esp("esp-peer-2", |draft| draft.padding = Some(vec![1, 2, 3, 4, 5, 6, 6]));
+        }),
         mutant("esp-not-aligned", GCM, |lab| {
             lab.edit_esp("esp-peer-2", |draft| draft.padding = Some(vec![1, 1]));
         }),
@@ -60,6 +65,10 @@ pub fn mutants() -> Vec<Mutant> {
             lab.edit_esp("esp-peer-2", |draft| draft.content.truncate(80));
         }),
         mutant("esp-iv-repeated-cbc", CBC, |lab| {
+            lab.edit_esp("esp-peer-1", same_iv);
+            lab.edit_esp("esp-peer-2", same_iv);
+        }),
+        mutant("esp-iv-repeated-3des", TRIPLE_DES, |lab| {
             lab.edit_esp("esp-peer-1", same_iv);
             lab.edit_esp("esp-peer-2", same_iv);
         }),
