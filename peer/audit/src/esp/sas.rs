@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ikeproof_proto::crypto::Hash;
+use ikeproof_proto::crypto::{Esn, Hash};
 use ikeproof_proto::wire::EspHeader;
 
 use super::{checks, inner};
@@ -153,7 +153,9 @@ impl Esp {
             }
         }
         if authentic {
-            sa.judge_number(report, header.seq, digest);
+            let low_only =
+                !openers.is_empty() && openers.iter().all(|opener| opener.suite().esn == Esn::No);
+            sa.judge_number(report, header.seq, digest, low_only);
         }
     }
 
@@ -190,8 +192,9 @@ impl Esp {
 
 impl EspSa {
     /// Judges a sequence number. The network may lose and reorder, but it makes no second packet
-    /// with a number, and loses no more than a window's worth at the start.
-    fn judge_number(&mut self, report: &mut Report<'_>, seq: u32, digest: Vec<u8>) {
+    /// with a number, and loses no more than a window's worth at the start. If the number is known
+    /// to have `low_only`, it ends with the low half.
+    fn judge_number(&mut self, report: &mut Report<'_>, seq: u32, digest: Vec<u8>, low_only: bool) {
         if seq == 0 && self.high == 0 && self.highest < u32::MAX / 2 {
             report.say(rules::ESP_START, 4, "the sequence number is 0, the first one is 1");
         }
@@ -205,11 +208,23 @@ impl EspSa {
             self.lowest = seq;
         }
         self.lowest = self.lowest.min(seq);
-        if self.highest > 0xffff_0000 && seq < 0x1_0000 {
+        let (top, bottom) = (0xffff_0000..=u32::MAX, 0..=0xffff);
+        if top.contains(&self.highest) && bottom.contains(&seq) {
+            if low_only {
+                let says = format!(
+                    "the sequence number {seq} follows {}, and there are no extended ones",
+                    self.highest
+                );
+                report.say(rules::ESP_CYCLE, 4, says);
+            }
             self.high = self.high.wrapping_add(1);
             self.highest = seq;
         }
-        self.highest = self.highest.max(seq);
+        // A packet that was overtaken while the low half wrapped belongs to the half before.
+        let overtaken = self.high > 0 && bottom.contains(&self.highest) && top.contains(&seq);
+        if !overtaken {
+            self.highest = self.highest.max(seq);
+        }
         self.recent.insert(seq, digest);
         self.order.push_back(seq);
         if self.order.len() > limits::ESP_PACKETS

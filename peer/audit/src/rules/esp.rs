@@ -25,6 +25,9 @@ rules! {
     ESP_INCREMENTS = Must "rfc4303-2.2-sequence-increments",
         "The sequence number grows by one with each packet.",
         "esp-sequence-repeated";
+    ESP_CYCLE = Must "rfc4303-2.2-sequence-no-cycle",
+        "With anti-replay on, the sequence number never wraps.",
+        "esp-sequence-wraps";
     ESP_ICV = Must "rfc4303-3.3.2.1-encrypt-then-mac",
         "Encryption comes first and the check value covers SPI, sequence number and ciphertext.",
         "esp-icv-flipped-cbc";

@@ -7,4 +7,5 @@ mod honest;
 mod mutants;
 mod natd;
 mod offers;
+mod sequence;
 mod support;

@@ -38,6 +38,10 @@ pub fn mutants() -> Vec<Mutant> {
         mutant("esp-sequence-repeated", CBC, |lab| {
             lab.edit_esp("esp-peer-2", |draft| draft.seq = 1);
         }),
+        mutant("esp-sequence-wraps", CBC, |lab| {
+            lab.edit_esp("esp-peer-2", |draft| draft.seq = u32::MAX);
+            lab.edit_esp("esp-peer-3", |draft| draft.seq = 0);
+        }),
         mutant("esp-icv-flipped-cbc", CBC, |lab| lab.edit_esp("esp-peer-2", flip_last)),
         mutant("esp-icv-flipped-gcm", GCM, |lab| lab.edit_esp("esp-peer-2", flip_last)),
         mutant("esp-partial-block", CBC, |lab| {

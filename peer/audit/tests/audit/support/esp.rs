@@ -25,6 +25,8 @@ pub struct EspDraft {
     pub carrier: Carrier,
     pub spi: u32,
     pub seq: u32,
+    /// The high half of the number, if it is extended; with combined-mode ciphers only.
+    pub high: Option<u32>,
     pub keys: Keys,
     pub iv: Vec<u8>,
     pub content: Vec<u8>,
@@ -52,7 +54,9 @@ impl EspDraft {
             (1..=pad).chain([pad]).collect()
         });
         let text = [self.content.as_slice(), &padding, &[self.next]].concat();
-        let body = self.keys.seal(provider, &self.iv, &prefix, &text);
+        let high = self.high.map(u32::to_be_bytes);
+        let covered = [&prefix[..4], high.as_ref().map_or(&[], |high| high), &prefix[4..]].concat();
+        let body = self.keys.seal(provider, &self.iv, &covered, &text);
         let mut packet = [prefix, body].concat();
         for change in &self.wire {
             change(&mut packet);

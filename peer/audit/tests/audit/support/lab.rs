@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ikeproof_audit::{Observed, Sender, Transport};
 use ikeproof_proto::crypto::{
-    ChildSuite, Group, Hash, IkeSuite, Provider, RustCrypto, SecretBytes, dh,
+    ChildSuite, Esn, Group, Hash, IkeSuite, Provider, RustCrypto, SecretBytes, dh,
 };
 use ikeproof_proto::event::{ChildKeyLog, IkeKeyLog, KeyLogEntry};
 use ikeproof_proto::time::Time;
@@ -381,6 +381,7 @@ impl Lab {
             carrier,
             spi,
             seq,
+            high: (self.esp.esn == Esn::Yes).then_some(0),
             keys,
             iv,
             content,

@@ -76,7 +76,7 @@ impl Lab {
         let suite = self.esp;
         let (encr, bits) = suite.encr.iana();
         let mut transforms =
-            vec![Transform::encr(EncrId(encr), bits), Transform::esn(EsnId::NO_ESN)];
+            vec![Transform::encr(EncrId(encr), bits), Transform::esn(EsnId(suite.esn.iana()))];
         if suite.integ != Integ::None {
             transforms.insert(1, Transform::integ(IntegId(suite.integ.iana())));
         }
