@@ -4,7 +4,9 @@
 use std::collections::HashSet;
 
 use ikeproof_proto::wire::v2::{Attribute, Proposal, Sa, Transform};
-use ikeproof_proto::wire::{EncrId, ExchangeType, GroupId, IntegId, ProtocolId, TransformType};
+use ikeproof_proto::wire::{
+    EncrId, ExchangeType, GroupId, IntegId, PrfId, ProtocolId, TransformType,
+};
 
 use super::message::{Message, body};
 use super::reserved::{Place, substructures};
@@ -140,11 +142,18 @@ fn judge_attributes(
     if transform.attributes.iter().any(long) {
         report.say(rules::ATTRIBUTE_FORM, at + 8, "Key Length in the form of variable length");
     }
+    let given = kinds.contains(&Attribute::KEY_LENGTH);
+    if given && has_no_key_length(transform) {
+        report.say(
+            rules::KEY_LENGTH_FIXED,
+            at,
+            format!("{} of type {} has a Key Length attribute", transform.id, transform.kind),
+        );
+    }
     if transform.kind != TransformType::ENCR {
         return;
     }
     let cipher = EncrId(transform.id);
-    let given = kinds.contains(&Attribute::KEY_LENGTH);
     let Some((needed, rule)) = key_length(cipher, protocol) else { return };
     if given != needed {
         let what = if needed { "lacks the" } else { "has a" };
@@ -154,6 +163,16 @@ fn judge_attributes(
         && !matches!(bits, 128 | 192 | 256)
     {
         report.say(rule, at + 8, format!("{cipher} with a key of {bits} bits"));
+    }
+}
+
+/// Whether a transform is a known one of another type than a cipher's: none of these has keys of
+/// several lengths (RFC 7296, section 3.3.5). Those of private use can.
+fn has_no_key_length(transform: &Transform) -> bool {
+    match transform.kind {
+        TransformType::PRF => (PrfId::HMAC_MD5.0..=LAST_PRF).contains(&transform.id),
+        TransformType::INTEG => (IntegId::NONE.0..=LAST_INTEG).contains(&transform.id),
+        _ => false,
     }
 }
 
@@ -169,6 +188,7 @@ fn key_length(cipher: EncrId, protocol: ProtocolId) -> Option<(bool, &'static Ru
         EncrId::AES_CBC | EncrId::AES_CTR | EncrId::CAMELLIA_CBC | EncrId::CAMELLIA_CTR => {
             (true, rules::KEY_LENGTH_CBC)
         }
+        EncrId(KUZNYECHIK_MGM_KTREE..=MAGMA_MGM_MAC_KTREE) => (false, rules::KEY_LENGTH_FIXED),
         _ if is_aead(cipher) && protocol == ProtocolId::IKE => (true, rules::KEY_LENGTH_AEAD),
         _ if is_aead(cipher) => (true, rules::KEY_LENGTH_ESP_AEAD),
         _ => return None,
@@ -209,5 +229,13 @@ impl<'a> Suites<'a> {
 
 /// Whether a cipher authenticates by itself.
 pub(crate) const fn is_aead(cipher: EncrId) -> bool {
-    matches!(cipher.0, 14..=16 | 18..=21 | 25..=35)
+    matches!(cipher.0, 14..=16 | 18..=21 | 25..=MAGMA_MGM_MAC_KTREE)
 }
+
+/// The ciphers of RFC 9227, whose keys have 256 bits.
+const KUZNYECHIK_MGM_KTREE: u16 = 32;
+const MAGMA_MGM_MAC_KTREE: u16 = 35;
+/// `PRF_HMAC_STREEBOG_512`.
+const LAST_PRF: u16 = 9;
+/// `AUTH_HMAC_SHA2_512_256`.
+const LAST_INTEG: u16 = 14;

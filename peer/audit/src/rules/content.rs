@@ -53,7 +53,7 @@ rules! {
         "A fixed-length attribute is not sent in variable-length form, nor the reverse.",
         "key-length-as-tlv";
     KEY_LENGTH_FIXED = MustNot "rfc7296-3.3.5-keylen-not-for-fixed",
-        "Key Length is not used with ciphers of fixed key size.",
+        "Key Length is not used with transforms of fixed key size.",
         "key-length-for-3des";
     KEY_LENGTH_CBC = Must "rfc7296-3.3.5-keylen-required",
         "A transform that needs Key Length is refused when it lacks the attribute.",

@@ -4,6 +4,7 @@
 mod capture;
 mod fuzz;
 mod honest;
+mod key_length;
 mod mutants;
 mod natd;
 mod offers;
