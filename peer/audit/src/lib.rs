@@ -38,6 +38,7 @@ mod level;
 pub mod limits;
 mod observed;
 pub mod rules;
+mod vectors;
 
 pub use auditor::Auditor;
 pub use contents::{Contents, EspContents, IkeContents, InnerHeader, Part, Seal};

@@ -9,7 +9,6 @@ use ikeproof_proto::wire::{ESP_HEADER_LEN, EspHeader};
 use super::opener::Opener;
 use super::sas::EspSa;
 use crate::finding::Report;
-use crate::limits;
 use crate::rules;
 
 /// What came of a packet.
@@ -42,7 +41,7 @@ pub(super) fn judge(
         report.say(rule, at, says);
         return Outcome::Forged;
     };
-    if !opened.iv.is_empty() && !sa.ivs.insert(&opened.iv, limits::IVS) {
+    if !opened.iv.is_empty() && sa.ivs.is_reused(&opened.iv, packet) {
         let rule = match suite.encr {
             Encr::ChaCha20Poly1305 => rules::ESP_IV_CHACHA,
             Encr::TripleDesCbc => rules::ESP_IV_64,

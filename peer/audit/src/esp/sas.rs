@@ -9,11 +9,12 @@ use super::{checks, inner};
 use crate::contents::Seal;
 use crate::describe::Decoded;
 use crate::finding::{Finding, Report};
-use crate::ike::{Ike, Recent};
+use crate::ike::Ike;
 use crate::keys::Keys;
 use crate::limits;
 use crate::observed::{Frame, Sender, Transport};
 use crate::rules;
+use crate::vectors::Vectors;
 
 /// What the exchange that made a Child SA says about its packets.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,7 +39,7 @@ pub(crate) struct EspSa {
     packets: u64,
     recent: BTreeMap<u32, Vec<u8>>,
     order: VecDeque<u32>,
-    pub(crate) ivs: Recent,
+    pub(crate) ivs: Vectors,
     encapsulation_reported: bool,
     unknown_reported: bool,
 }

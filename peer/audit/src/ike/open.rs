@@ -10,7 +10,6 @@ use super::message::{Message, Part};
 use super::session::Session;
 use crate::finding::Report;
 use crate::keys::IkeSaKeys;
-use crate::limits;
 use crate::rules;
 
 /// The encrypted part of a message.
@@ -102,7 +101,7 @@ fn judge_vector(
         Role::Initiator => initiator,
         Role::Responder => responder,
     };
-    if !iv.is_empty() && !used.insert(iv, limits::IVS) {
+    if !iv.is_empty() && used.is_reused(iv, &message.bytes) {
         let rule = if aead { rules::SK_IV_AEAD } else { rules::SK_IV_CBC };
         let iv = ikeproof_proto::wire::hex::encode(iv);
         report.say(rule, sealed.body, format!("the vector {iv} was used before under this key"));

@@ -12,6 +12,7 @@ use super::message::Message;
 use super::window::Window;
 use crate::limits;
 use crate::observed::{Frame, Sender};
+use crate::vectors::Vectors;
 
 /// What tells two datagrams apart.
 pub(crate) type Digest = Vec<u8>;
@@ -54,7 +55,7 @@ pub(crate) struct Session {
     pub(crate) windows: [Window; 2],
     pub(crate) fragments: Fragments,
     /// The vectors used by the initiator and by the responder.
-    pub(crate) ivs: [Recent; 2],
+    pub(crate) ivs: [Vectors; 2],
     /// The Child SAs, each as the SPIs that edge and peer receive with.
     pub(crate) children: Vec<Child>,
 }
@@ -114,7 +115,7 @@ impl Session {
             nat: false,
             windows: [Window::default(), Window::default()],
             fragments: Fragments::default(),
-            ivs: [Recent::default(), Recent::default()],
+            ivs: [Vectors::default(), Vectors::default()],
             children: Vec::new(),
         }
     }

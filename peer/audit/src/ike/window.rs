@@ -142,7 +142,9 @@ fn judge_request(
     }
     let next = window.next.unwrap_or(0);
     let size = window.announced.unwrap_or(1);
-    if id < next && size == 1 && !window.synchronised {
+    let is_forgotten = window.exchanges.len() >= limits::EXCHANGES
+        && window.exchanges.first_key_value().is_some_and(|(oldest, _)| id < *oldest);
+    if id < next && (is_forgotten || size == 1) && !window.synchronised {
         // So old that its exchange is forgotten: nothing can be said.
         return Turn::Useless;
     }

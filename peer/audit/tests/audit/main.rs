@@ -8,5 +8,6 @@ mod key_length;
 mod mutants;
 mod natd;
 mod offers;
+mod replays;
 mod sequence;
 mod support;
