@@ -236,7 +236,7 @@ fn judge_later(
         return None;
     }
     note_unread(session, message);
-    if !message.is_readable() {
+    if !message.is_readable() || !window::is_first_reading(session, message) {
         return None;
     }
     judge_readable(report, keys, esp, session, message, nonces)

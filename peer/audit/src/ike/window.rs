@@ -45,6 +45,8 @@ pub(crate) struct Exchange {
     request_parts: BTreeMap<PartOf, Digest>,
     answer_parts: BTreeMap<PartOf, Digest>,
     pub(crate) answered: bool,
+    /// What request and answer say was judged.
+    read: [bool; 2],
     /// The other side has sent something since.
     pub(crate) alive: bool,
     reported: bool,
@@ -72,6 +74,7 @@ impl Exchange {
             request_parts: BTreeMap::new(),
             answer_parts: BTreeMap::new(),
             answered: false,
+            read: [false; 2],
             alive: false,
             reported: false,
         }
@@ -98,6 +101,18 @@ pub(crate) fn repeats(
         return true;
     }
     !request && exchange.answer_parts.get(&part) == Some(digest)
+}
+
+/// Whether what a message says comes for the first time. One that was sent whole, or in large
+/// fragments, may be sent again in smaller ones, and says the same (RFC 7383, section 2.5.2).
+pub(crate) fn is_first_reading(session: &mut Session, message: &Message) -> bool {
+    let request = message.is_request();
+    let role = if request { message.role } else { other(message.role) };
+    let Some(exchange) = session.window(role).exchanges.get_mut(&message.header.message_id) else {
+        return true;
+    };
+    let [asked, answered] = &mut exchange.read;
+    !core::mem::replace(if request { asked } else { answered }, true)
 }
 
 /// Judges the number of a message that is authentic, or in clear.

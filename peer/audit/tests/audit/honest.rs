@@ -162,6 +162,28 @@ fn what_is_lost_and_sent_again_changes_nothing() {
 }
 
 #[test]
+fn what_is_sent_again_in_smaller_fragments_changes_nothing() {
+    // As for a path whose MTU turns out to be small: each message twice, the second time in fragments.
+    for fragments in [0, 2] {
+        let mut lab = Lab::new(CBC);
+        for step in [
+            "auth-request",
+            "auth-response",
+            "child-request",
+            "child-response",
+            "rekey-request",
+            "rekey-response",
+        ] {
+            lab.edit(step, move |draft| {
+                draft.fragments = fragments;
+                draft.fragments_again = 3;
+            });
+        }
+        assert_none(&lab.run().findings(), &format!("{fragments} fragments, then 3"));
+    }
+}
+
+#[test]
 fn a_capture_that_begins_or_ends_in_the_middle_changes_nothing() {
     for profile in profiles() {
         let lab = Lab::new(profile).run();

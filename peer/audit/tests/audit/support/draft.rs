@@ -39,6 +39,8 @@ pub struct Draft {
     pub length_delta: i32,
     /// Sent in so many fragments.
     pub fragments: u16,
+    /// Sent a second time, in so many fragments.
+    pub fragments_again: u16,
     /// The number, the total and the next payload of a fragment, to be changed.
     pub fragment_change: Option<FragmentChange>,
     /// Changes of the finished message.
@@ -126,7 +128,9 @@ impl Draft {
     pub fn encode(&self, provider: &dyn Provider) -> Vec<Vec<u8>> {
         let mut messages = match &self.keys {
             None => vec![self.encode_clear()],
-            Some(keys) if self.fragments > 0 => self.encode_fragments(provider, keys),
+            Some(keys) if self.fragments > 0 => {
+                self.encode_fragments(provider, keys, self.fragments, &self.iv)
+            }
             Some(keys) => {
                 let mut messages = vec![self.encode_sealed(provider, keys, &self.iv)];
                 if self.seal_again {
@@ -136,6 +140,12 @@ impl Draft {
                 messages
             }
         };
+        if let Some(keys) = &self.keys
+            && self.fragments_again > 0
+        {
+            let iv: Vec<u8> = self.iv.iter().map(|octet| octet ^ 0xa5).collect();
+            messages.extend(self.encode_fragments(provider, keys, self.fragments_again, &iv));
+        }
         for message in &mut messages {
             for change in &self.wire {
                 change(message);
@@ -190,15 +200,20 @@ impl Draft {
         self.seal_payload(provider, keys, iv, head, &[], &text)
     }
 
-    fn encode_fragments(&self, provider: &dyn Provider, keys: &Keys) -> Vec<Vec<u8>> {
+    fn encode_fragments(
+        &self,
+        provider: &dyn Provider,
+        keys: &Keys,
+        total: u16,
+        iv: &[u8],
+    ) -> Vec<Vec<u8>> {
         let (first, content) = self.inner();
-        let total = self.fragments;
         let size = content.len().div_ceil(usize::from(total));
         let chunks: Vec<&[u8]> = content.chunks(size).collect();
         (1..=total)
             .zip(chunks)
             .map(|(number, chunk)| {
-                let mut iv = self.iv.clone();
+                let mut iv = iv.to_vec();
                 iv[0] ^= u8::try_from(number).unwrap();
                 let next = if number == 1 { first } else { PayloadType::NONE };
                 let mut numbers = (number, total, next);

@@ -307,6 +307,7 @@ impl Lab {
             link: true,
             length_delta: 0,
             fragments: 0,
+            fragments_again: 0,
             fragment_change: None,
             wire: Vec::new(),
             copies: 1,
