@@ -7,6 +7,9 @@ use crate::rules;
 
 /// Judges the reserved octets of a payload that decodes.
 pub(crate) fn judge(report: &mut Report<'_>, raw: &RawPayload) {
+    if raw.kind == PayloadType::CP {
+        judge_attributes(report, raw);
+    }
     for at in places(raw) {
         if let Some(&octet) = raw.body.get(at)
             && octet != 0
@@ -17,6 +20,21 @@ pub(crate) fn judge(report: &mut Report<'_>, raw: &RawPayload) {
                 format!("a reserved octet of payload {} is {octet:#04x}", raw.kind),
             );
         }
+    }
+}
+
+/// Judges the reserved bit in front of each attribute of a Configuration payload.
+fn judge_attributes(report: &mut Report<'_>, raw: &RawPayload) {
+    let mut at = 4;
+    while let Some(&[kind, _, high, low]) = raw.body.get(at..at + 4) {
+        if kind & 0x80 != 0 {
+            report.say(
+                rules::CP_RESERVED,
+                raw.offset + RawPayload::HEADER_LEN + at,
+                "the reserved bit of a configuration attribute is set",
+            );
+        }
+        at += 4 + usize::from(u16::from_be_bytes([high, low]));
     }
 }
 

@@ -193,6 +193,9 @@ rules! {
     CP_SUPPORTED = Must "rfc7296-3.15.1-cp-supported-attributes-empty",
         "SUPPORTED_ATTRIBUTES in a request has length zero.",
         "supported-attributes-with-value";
+    CP_RESERVED = Must "rfc7296-3.15.1-cp-attribute-reserved",
+        "The reserved bit of a configuration attribute is zero and ignored.",
+        "attribute-with-reserved-bit";
     CP_NETMASK = Must "rfc7296-3.15.1-cp-netmask-with-address",
         "INTERNAL_IP4_NETMASK comes only with INTERNAL_IP4_ADDRESS.",
         "netmask-without-address";

@@ -254,6 +254,14 @@ fn configuration() -> Vec<Mutant> {
                 before_sa(draft, &cp(CfgType::REQUEST, &attributes));
             });
         }),
+        mutant("attribute-with-reserved-bit", CBC, |lab| {
+            lab.edit("auth-request", |draft| {
+                let attributes: [(CfgAttr, &[u8]); 2] =
+                    [(CfgAttr::INTERNAL_IP4_ADDRESS, &[]), (CfgAttr::INTERNAL_IP4_DNS, &[])];
+                before_sa(draft, &cp(CfgType::REQUEST, &attributes));
+                draft.body(PayloadType::CP, |body| body[8] |= 0x80);
+            });
+        }),
         mutant("netmask-without-address", CBC, |lab| {
             lab.edit("auth-request", |draft| {
                 let attributes: [(CfgAttr, &[u8]); 2] =
