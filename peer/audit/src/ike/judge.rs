@@ -294,16 +294,38 @@ fn note_unread(session: &mut Session, message: &Message) {
     }
 }
 
-/// Only IKE_AUTH and what prepares it come before IKE_AUTH is over.
+/// Only IKE_AUTH and what prepares it come before IKE_AUTH is over; but what is wrong with an answer
+/// of IKE_AUTH may be said right after it (RFC 7296, section 2.21.2).
 fn judge_order(report: &mut Report<'_>, session: &Session, message: &Message) {
     let later =
         matches!(message.exchange(), ExchangeType::CREATE_CHILD_SA | ExchangeType::INFORMATIONAL);
     let protected = message.inner.is_some();
-    if later && protected && session.complete && !session.authenticated && message.is_request() {
+    let answered = || {
+        let exchanges = &session.window_of(Role::Initiator).exchanges;
+        exchanges.values().any(|it| it.kind == ExchangeType::IKE_AUTH && it.answered)
+    };
+    let gives_up = message.exchange() == ExchangeType::INFORMATIONAL
+        && message.role == Role::Initiator
+        && FATAL.iter().any(|&kind| message.notify(kind).is_some())
+        && answered();
+    if later
+        && protected
+        && session.complete
+        && !session.authenticated
+        && message.is_request()
+        && !gives_up
+    {
         let says = format!("a request of {} before IKE_AUTH is over", message.exchange());
         report.say(rules::EXCHANGE_ORDER, 18, says);
     }
 }
+
+/// The notifies that end an IKE SA at once.
+const FATAL: [NotifyType; 3] = [
+    NotifyType::AUTHENTICATION_FAILED,
+    NotifyType::INVALID_SYNTAX,
+    NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD,
+];
 
 /// No nonce comes twice, but for repeats of IKE_SA_INIT.
 fn judge_nonce(report: &mut Report<'_>, nonces: &mut Recent, session: &Session, message: &Message) {

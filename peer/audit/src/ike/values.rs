@@ -29,7 +29,7 @@ pub(crate) fn judge(
     for part in message.parts() {
         match &part.typed {
             Payload::IdI(id) | Payload::IdR(id) => judge_id(report, id, body(part)),
-            Payload::Auth(auth) if AuthMethod::name(auth.method).is_none() => {
+            Payload::Auth(auth) if is_unknown(auth.method) => {
                 report.say(
                     rules::AUTH_METHOD,
                     body(part),
@@ -39,6 +39,11 @@ pub(crate) fn judge(
             _ => {}
         }
     }
+}
+
+/// Whether nobody knows a method; those from 201 on are for private use.
+fn is_unknown(method: AuthMethod) -> bool {
+    method.0 <= 200 && AuthMethod::name(method).is_none()
 }
 
 /// Judges the length of a nonce against the chosen PRF.

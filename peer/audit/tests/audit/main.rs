@@ -5,6 +5,7 @@ mod capture;
 mod fuzz;
 mod honest;
 mod key_length;
+mod lenience;
 mod mutants;
 mod natd;
 mod offers;
