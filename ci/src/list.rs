@@ -175,4 +175,3 @@ const fn tier(tier: Tier) -> &'static str {
         Tier::Full => "full",
     }
 }
-
