@@ -3,6 +3,7 @@
 
 use std::collections::VecDeque;
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::channel::{SecureChannel, Unread};
@@ -338,11 +339,11 @@ impl Established {
         Some(child.spi_in)
     }
 
-    /// The data plane has authenticated a packet of this SA that came from another address or port:
-    /// behind a NAT the peer has moved (RFC 7296 §2.23).
-    pub(crate) fn moved(&mut self, ike: IkeHandle, to: core::net::SocketAddr, cx: &mut Context) {
+    /// A packet of this SA that is authentic and new has come from another address or port: behind a
+    /// NAT the peer has moved. Who is behind one itself does not follow (RFC 7296 §2.23).
+    pub(crate) fn moved(&mut self, ike: IkeHandle, to: SocketAddr, cx: &mut Context) {
         let from = self.path.remote;
-        if !self.nat.peer || from == to {
+        if self.nat.local || !self.nat.peer || from == to {
             return;
         }
         self.path.remote = to;
@@ -377,14 +378,19 @@ impl Established {
                 return Next::State(State::Established(self));
             }
         };
-        self.last_heard = now;
-        self.probe_at = now + self.dpd.idle;
-        self.moved(ike, remote, cx);
         if header.flags.is_response() {
             self.response(ike, now, arrival, typed, cx)
         } else {
             self.request(ike, now, arrival, typed, cx)
         }
+    }
+
+    /// A message that is authentic and was never seen before has come: the peer is alive, and where it
+    /// says (RFC 7296 §2.4, §2.23). A replayed one shows neither.
+    fn heard(&mut self, ike: IkeHandle, now: Time, remote: SocketAddr, cx: &mut Context) {
+        self.last_heard = now;
+        self.probe_at = now + self.dpd.idle;
+        self.moved(ike, remote, cx);
     }
 
     fn request(
@@ -401,6 +407,14 @@ impl Established {
             cx.dropped(remote, len, DropReason::MessageId { got, expected });
             return Next::State(State::Established(self));
         }
+        let exchange = header.exchange;
+        let is_known =
+            matches!(exchange, ExchangeType::INFORMATIONAL | ExchangeType::CREATE_CHILD_SA);
+        if typed.is_ok() && !is_known {
+            cx.dropped(remote, len, DropReason::UnexpectedExchange { exchange });
+            return Next::State(State::Established(self));
+        }
+        self.heard(ike, now, remote, cx);
         let (answer, closes) = match typed {
             Err(Unusable::Critical(kind)) => {
                 let kind = vec![kind.0];
@@ -412,17 +426,11 @@ impl Established {
                 let answer = vec![notify(NotifyType::INVALID_SYNTAX, Vec::new())];
                 (answer, Some(CloseReason::ProtocolError))
             }
-            Ok(request) => match header.exchange {
-                ExchangeType::INFORMATIONAL => self.informational(ike, &request, cx),
-                // Every Child SA and every rekey may be refused so (RFC 7296 §1.3).
-                ExchangeType::CREATE_CHILD_SA => {
-                    (vec![notify(NotifyType::NO_ADDITIONAL_SAS, Vec::new())], None)
-                }
-                exchange => {
-                    cx.dropped(remote, len, DropReason::UnexpectedExchange { exchange });
-                    return Next::State(State::Established(self));
-                }
-            },
+            Ok(request) if exchange == ExchangeType::INFORMATIONAL => {
+                self.informational(ike, &request, cx)
+            }
+            // Every Child SA and every rekey may be refused so (RFC 7296 §1.3).
+            Ok(_) => (vec![notify(NotifyType::NO_ADDITIONAL_SAS, Vec::new())], None),
         };
         self.next_expected = self.next_expected.wrapping_add(1);
         let envelope = self.channel.envelope(header.exchange, true, header.message_id);
@@ -497,6 +505,7 @@ impl Established {
             cx.dropped(remote, len, DropReason::UnexpectedResponse);
             return Next::State(State::Established(self));
         };
+        self.heard(ike, now, remote, cx);
         if let Err(unusable) = typed {
             let requirement = "rfc7296-3.10.1-invalid-syntax-protected";
             cx.violation(Some(ike), remote, requirement, unusable.to_string());
@@ -535,3 +544,6 @@ fn remove(ike: IkeHandle, child: &Child, reason: CloseReason, cx: &mut Context) 
 fn notify(kind: NotifyType, data: Vec<u8>) -> Payload {
     Payload::Notify(Notify::new(kind, data))
 }
+
+#[cfg(test)]
+mod tests;
