@@ -174,12 +174,16 @@ impl SecureChannel {
         let message = bytes.get(..offset + sk.body.len()).ok_or_else(bad_icv)?;
         let plaintext = self.open.open(message, offset).map_err(|_| bad_icv())?;
         let inner_offset = offset + self.open.iv_len();
-        let mut payloads = RawPayload::decode_chain(sk.next, &plaintext, inner_offset)
+        let payloads = RawPayload::decode_chain(sk.next, &plaintext, inner_offset)
             .map_err(|error| Unread::Unusable(Unusable::Syntax(error)))?;
-        // Payloads in clear in front of SK are judged as well, but never used.
+        let message = syntax::typed(raw.header, &payloads).map_err(Unread::Unusable)?;
+        // What is in clear in front of SK is never used; of an unknown type and critical, it stands
+        // against the whole message (RFC 7296 §2.5).
         let outside = raw.payloads.len().saturating_sub(1);
-        payloads.extend(raw.payloads.iter().take(outside).filter(|p| p.critical).cloned());
-        syntax::typed(raw.header, &payloads).map_err(Unread::Unusable)
+        match raw.payloads.iter().take(outside).find(|clear| syntax::is_unknown_critical(clear)) {
+            Some(unknown) => Err(Unread::Unusable(Unusable::Critical(unknown.kind))),
+            None => Ok(message),
+        }
     }
 
     /// The AUTH value of one end for a pre-shared key (RFC 7296 §2.15).
@@ -259,3 +263,6 @@ pub(crate) enum AuthOf {
     Local,
     Remote,
 }
+
+#[cfg(test)]
+mod tests;

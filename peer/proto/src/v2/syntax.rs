@@ -37,6 +37,11 @@ pub(crate) fn typed(header: Header, payloads: &[RawPayload]) -> Result<Message, 
     Ok(Message { header, payloads: typed })
 }
 
+/// Whether a payload is critical and of a type that is not known.
+pub(crate) fn is_unknown_critical(raw: &RawPayload) -> bool {
+    raw.critical && matches!(Payload::decode(raw), Ok(Payload::Unknown { .. }))
+}
+
 /// The one value that `pick` finds, or a word on why there is not exactly one.
 pub(crate) fn exactly_one<'a, T>(
     message: &'a Message,
