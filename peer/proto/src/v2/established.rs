@@ -45,8 +45,11 @@ pub(crate) struct Established {
     dpd: Dpd,
     last_heard: Time,
     probe_at: Time,
+    /// When a NAT keepalive may be due; never if this end is not behind a NAT.
     keepalive_at: Option<Time>,
     keepalive: Duration,
+    /// When IKE last sent anything, keepalives included.
+    last_sent: Time,
     expires: Time,
     /// When the data plane last received and sent: its own time, and this SA's.
     activity: Activity,
@@ -116,6 +119,7 @@ impl Established {
             probe_at: now + dpd.idle,
             keepalive_at: nat.local.then(|| now + keepalive),
             keepalive,
+            last_sent: now,
             expires: now + Duration::from_secs(config.profile.timers.ike_life),
             activity: Activity::default(),
         }
@@ -164,18 +168,25 @@ impl Established {
         now: Time,
         cx: &mut Context,
     ) -> Next {
-        if let Some((task, pending)) = &mut self.pending
-            && pending.timeout(self.path, ike, now, cx) == Due::GiveUp
-        {
-            let reason = match task {
-                Task::DeleteIke(reason) => *reason,
-                Task::DeleteChild(..) | Task::Probe => CloseReason::DeadPeer,
-            };
-            return self.closed(reason);
+        if let Some((task, pending)) = &mut self.pending {
+            match pending.timeout(self.path, ike, now, cx) {
+                Due::Not => {}
+                Due::Repeat(_) => self.sent(now),
+                Due::GiveUp => {
+                    let reason = match task {
+                        Task::DeleteIke(reason) => *reason,
+                        Task::DeleteChild(..) | Task::Probe => CloseReason::DeadPeer,
+                    };
+                    return self.closed(reason);
+                }
+            }
         }
-        if self.keepalive_at.is_some_and(|at| now >= at) {
-            cx.transmit_raw(self.path, KEEPALIVE.to_vec());
-            self.keepalive_at = Some(now + self.keepalive);
+        // The answer comes as a report and decides whether the mapping needs a keepalive, or whether
+        // there is anything to probe for.
+        let mut asks = false;
+        if let Some(at) = self.keepalive_at.as_mut().filter(|at| now >= **at) {
+            *at = now + self.keepalive;
+            asks = true;
         }
         let expired: Vec<u32> =
             self.children.iter().filter(|child| now >= child.expires).map(|c| c.spi_in).collect();
@@ -187,15 +198,18 @@ impl Established {
             self.begin(ike, now, Task::DeleteIke(CloseReason::Expired), cx);
         }
         if self.pending.is_none() && now >= self.probe_at {
-            // The answer comes as a report and decides whether there is anything to probe for.
             self.probe_at = now + self.dpd.idle;
+            asks = true;
+        }
+        if asks {
             cx.ask_activity(tunnel_of(ike));
         }
         Next::State(State::Established(self))
     }
 
-    /// Takes note of when the tunnels last carried anything; probes if the peer has been quiet for
-    /// too long (RFC 7296 §2.4; reading R23 says whether only with traffic to send).
+    /// Takes note of when the tunnels last carried anything. Keeps the NAT mapping open if nothing else
+    /// does (RFC 3948 §4), and probes if the peer has been quiet for too long (RFC 7296 §2.4; reading
+    /// R23 says whether only with traffic to send).
     pub(crate) fn activity(
         &mut self,
         ike: IkeHandle,
@@ -206,6 +220,7 @@ impl Established {
     ) {
         note(&mut self.activity.inbound, report.last_inbound, skew);
         note(&mut self.activity.outbound, report.last_outbound, skew);
+        self.keep_open(now, cx);
         let heard =
             self.activity.inbound.map_or(self.last_heard, |(_, at)| at.max(self.last_heard));
         if self.pending.is_some() {
@@ -219,6 +234,21 @@ impl Established {
         if self.dpd.mode == ProbeMode::Periodic || waits {
             self.begin(ike, now, Task::Probe, cx);
         }
+    }
+
+    /// Sends a NAT keepalive if neither IKE nor ESP has sent anything for its interval.
+    fn keep_open(&mut self, now: Time, cx: &mut Context) {
+        if self.keepalive_at.is_none() {
+            return;
+        }
+        let esp = self.activity.outbound.map_or(self.last_sent, |(_, at)| at);
+        let mut last = esp.max(self.last_sent);
+        if now.since(last) >= self.keepalive {
+            cx.transmit_raw(self.path, KEEPALIVE.to_vec());
+            self.last_sent = now;
+            last = now;
+        }
+        self.keepalive_at = Some(last + self.keepalive);
     }
 
     /// Starts a request of our own, or queues it behind the one that is on its way.
@@ -256,6 +286,7 @@ impl Established {
     }
 
     fn sent(&mut self, now: Time) {
+        self.last_sent = now;
         if let Some(at) = &mut self.keepalive_at {
             *at = now + self.keepalive;
         }

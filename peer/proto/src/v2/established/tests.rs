@@ -117,3 +117,27 @@ fn an_end_behind_a_nat_does_not_follow_its_peer() {
     pair.arrive(Side::Initiator, &from_elsewhere(&fresh));
     assert_eq!(moves(&pair), 0, "{:#?}", pair.responder.events);
 }
+
+fn keepalives(pair: &Pair) -> usize {
+    let alive = |event: &&Event| matches!(event, Event::KeepaliveReceived { .. });
+    pair.responder.events.iter().filter(alive).count()
+}
+
+#[test]
+fn a_keepalive_is_sent_only_where_esp_does_not_keep_the_mapping_open() {
+    let mut pair = behind_nat(endpoint_config());
+    let packet = echo([10, 0, 1, 1], [10, 0, 2, 1], 100);
+    for _ in 0..12 {
+        pair.advance(Duration::from_secs(5));
+        let tunnel = TunnelId(1);
+        pair.handle(Side::Initiator, EdgeInput::Inner { tunnel, packet: &packet });
+        pair.deliver();
+    }
+    assert_eq!(keepalives(&pair), 0);
+    pair.advance(Duration::from_millis(19_999));
+    assert_eq!(keepalives(&pair), 0, "20 s from the last ESP packet are not over");
+    pair.advance(Duration::from_millis(1));
+    assert_eq!(keepalives(&pair), 1);
+    pair.advance(Duration::from_secs(40));
+    assert_eq!(keepalives(&pair), 3);
+}
