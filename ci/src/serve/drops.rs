@@ -21,6 +21,7 @@ pub fn word(reason: &DropReason) -> &'static str {
         DropReason::HalfOpenLimit => "half-open-limit",
         DropReason::SaLimit => "sa-limit",
         DropReason::Amplification => "amplification",
+        DropReason::Unable { .. } => "unable",
         DropReason::ErrorRateLimit => "error-rate-limit",
         DropReason::Silent => "silent",
         DropReason::ShuttingDown => "shutting-down",
@@ -53,6 +54,7 @@ pub fn sentence(reason: &DropReason) -> String {
         DropReason::Amplification => {
             "the answer would be too large for an address that is not proven".to_owned()
         }
+        DropReason::Unable { error } => format!("the edge failed at its own part: {error}"),
         DropReason::ErrorRateLimit => "too many error replies in this second".to_owned(),
         DropReason::Silent => "the profile answers this with silence".to_owned(),
         DropReason::ShuttingDown => "the edge is shutting down".to_owned(),

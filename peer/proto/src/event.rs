@@ -406,6 +406,11 @@ pub enum DropReason {
     SaLimit,
     /// The answer would be larger than allowed towards an unproven address.
     Amplification,
+    /// This end failed at its own part, so that nothing could come of it.
+    Unable {
+        /// At what.
+        error: String,
+    },
     /// Too many error replies in this second.
     ErrorRateLimit,
     /// The profile answers this with silence.

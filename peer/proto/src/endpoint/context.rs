@@ -14,6 +14,7 @@ use crate::event::{DropReason, Event, KeyLogEntry};
 use crate::fault::{self, Change, Changes, Fault, Faults};
 use crate::io::{IkeHandle, Output, Path};
 use crate::sa;
+use crate::v2::syntax::{Misfit, Unusable};
 use crate::wire::v2::Payload;
 use crate::wire::{ExchangeType, Flags, Header, IkeSpi, RawMessage, Version};
 
@@ -121,6 +122,26 @@ impl Context {
     ) {
         let requirement = requirement.to_owned();
         self.event(Event::PeerViolation { ike, remote, requirement, message: message.into() });
+    }
+
+    /// Tells of a message that cannot be read, if that breaks a requirement.
+    pub(crate) fn unusable(
+        &mut self,
+        ike: Option<IkeHandle>,
+        remote: SocketAddr,
+        unusable: &Unusable,
+        is_response: bool,
+    ) {
+        if let Some(requirement) = unusable.requirement(is_response) {
+            self.violation(ike, remote, requirement, unusable.to_string());
+        }
+    }
+
+    /// Tells of a message that does not fit, if that breaks a requirement.
+    pub(crate) fn misfit(&mut self, ike: Option<IkeHandle>, remote: SocketAddr, misfit: &Misfit) {
+        if let Some(requirement) = misfit.requirement() {
+            self.violation(ike, remote, requirement, misfit.to_string());
+        }
     }
 
     /// Sends a finished IKE message.

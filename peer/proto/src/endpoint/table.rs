@@ -19,7 +19,7 @@ use crate::v2::sa::{Arrival, IkeSa, Next, State};
 use crate::v2::syntax::{self, Unusable};
 use crate::v2::{initiator, responder};
 use crate::wire::v2::{Message, Notify, Payload};
-use crate::wire::{ExchangeType, Flags, Header, IkeSpi, NotifyType, RawMessage};
+use crate::wire::{ExchangeType, Flags, Header, IkeSpi, NotifyType, PayloadType, RawMessage};
 
 /// The control plane of one peer: any number of IKE SAs, as initiator and as responder.
 ///
@@ -222,14 +222,8 @@ impl Endpoint {
     fn init_request(&mut self, now: Time, arrival: &Arrival<'_>) {
         let (remote, len) = (arrival.path.remote, arrival.bytes.len());
         let header = arrival.raw.header;
-        if header.message_id != 0
-            || !header.spi_r.is_zero()
-            || header.spi_i.is_zero()
-            || !header.flags.contains(Flags::INITIATOR)
-        {
-            let message = "IKE_SA_INIT request with a Message ID, a responder's SPI or wrong flags";
-            self.cx.violation(None, remote, "rfc7296-3.1-spir-zero-first", message);
-            return self.cx.dropped(remote, len, DropReason::WrongSpi);
+        if let Some(reason) = self.header_fault(remote, &header) {
+            return self.cx.dropped(remote, len, reason);
         }
         if self.repeat_init(arrival) {
             return;
@@ -254,7 +248,7 @@ impl Endpoint {
                 }
                 return;
             }
-            Err(Unusable::Syntax(error)) => {
+            Err(Unusable::Syntax { error, .. }) => {
                 let error = error.to_string();
                 return self.cx.dropped(remote, len, DropReason::Malformed { error });
             }
@@ -272,6 +266,32 @@ impl Endpoint {
         self.sources.insert(handle, remote);
         self.half_open.add(remote.ip());
         self.adopt(handle, state);
+    }
+
+    /// What is wrong with the header of a request that opens an IKE SA; all of it is told.
+    fn header_fault(&mut self, remote: SocketAddr, header: &Header) -> Option<DropReason> {
+        let id = header.message_id;
+        let rules = [
+            (header.spi_i.is_zero(), "rfc7296-3.1-spii-nonzero", "the initiator's SPI is zero"),
+            (!header.spi_r.is_zero(), "rfc7296-3.1-spir-zero-first", "it names a responder's SPI"),
+            (
+                !header.flags.contains(Flags::INITIATOR),
+                "rfc7296-3.1-i-flag",
+                "it does not say that its sender is the initiator",
+            ),
+        ];
+        let mut reason = None;
+        if id != 0 {
+            let message = format!("IKE_SA_INIT request with Message ID {id}");
+            self.cx.violation(None, remote, "rfc7296-2.2-first-message-id-zero", message);
+            reason = Some(DropReason::MessageId { got: id, expected: 0 });
+        }
+        for (_, requirement, what) in rules.into_iter().filter(|(is_broken, ..)| *is_broken) {
+            let message = format!("IKE_SA_INIT request: {what}");
+            self.cx.violation(None, remote, requirement, message);
+            reason = Some(DropReason::WrongSpi);
+        }
+        reason
     }
 
     /// Answers a repetition of a request that was answered before. Says whether it was one.
@@ -315,14 +335,14 @@ impl Endpoint {
         if self.half_open.total() < limits.cookie_threshold {
             return true;
         }
-        let nonce = request.payloads.iter().find_map(|payload| match payload {
-            Payload::Nonce(nonce) => Some(nonce.0.as_slice()),
-            _ => None,
-        });
-        let Some(nonce) = nonce else {
-            let error = "there is no Nonce payload".to_owned();
-            self.cx.dropped(remote, len, DropReason::Malformed { error });
-            return false;
+        let nonce = match syntax::exactly_one(request, PayloadType::NONCE, Message::nonce) {
+            Ok(nonce) => &nonce.0,
+            Err(misfit) => {
+                self.cx.misfit(None, remote, &misfit);
+                let error = misfit.to_string();
+                self.cx.dropped(remote, len, DropReason::Malformed { error });
+                return false;
+            }
         };
         let claim = Claim { remote, spi_i: request.header.spi_i, nonce };
         let lifetime = self.cx.config.timers.cookie_secret;

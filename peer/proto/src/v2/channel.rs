@@ -175,7 +175,7 @@ impl SecureChannel {
         let plaintext = self.open.open(message, offset).map_err(|_| bad_icv())?;
         let inner_offset = offset + self.open.iv_len();
         let payloads = RawPayload::decode_chain(sk.next, &plaintext, inner_offset)
-            .map_err(|error| Unread::Unusable(Unusable::Syntax(error)))?;
+            .map_err(|error| Unread::Unusable(Unusable::Syntax { kind: None, error }))?;
         let message = syntax::typed(raw.header, &payloads).map_err(Unread::Unusable)?;
         // What is in clear in front of SK is never used; of an unknown type and critical, it stands
         // against the whole message (RFC 7296 §2.5).

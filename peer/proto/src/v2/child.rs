@@ -4,7 +4,7 @@
 use core::net::SocketAddr;
 
 use super::channel::SecureChannel;
-use super::syntax;
+use super::syntax::{self, Misfit};
 use crate::crypto::keys::child_keymat;
 use crate::crypto::suite::ChildSuite;
 use crate::crypto::{DirectionKeys, Secret, SecretBytes};
@@ -18,8 +18,8 @@ use crate::sa::{
     SelectorRange, Selectors, TunnelId,
 };
 use crate::time::Time;
-use crate::wire::NotifyType;
 use crate::wire::v2::{Message, Notify, Payload, Proposal, Sa, TrafficSelector, Ts};
+use crate::wire::{NotifyType, PayloadType};
 
 /// Packets that may come late (RFC 4303 §3.4.3: 64 is the default, more is better at speed).
 const REPLAY_WINDOW: u32 = 1024;
@@ -93,12 +93,13 @@ pub(crate) fn accept(cx: &mut Context, request: &ChildRequest<'_>) -> Result<Acc
     let (suite, mut chosen, spi_out) = match profile.select_child(request.proposals, &context) {
         ChildSelection::Accept { proposal, suite, chosen } => {
             let offered = request.proposals.iter().find(|offer| offer.number == proposal);
-            let Some(spi) = offered.and_then(spi_of) else {
-                let why =
-                    "the SPI of the proposal is reserved or does not have four octets".to_owned();
-                return Err(refused(cx, ike, NotifyType::INVALID_SYNTAX, why));
-            };
-            (suite, chosen, spi)
+            match offered.map_or(Err(Misfit::Spi), spi_of) {
+                Ok(spi) => (suite, chosen, spi),
+                Err(misfit) => {
+                    cx.misfit(Some(ike), remote, &misfit);
+                    return Err(refused(cx, ike, NotifyType::INVALID_SYNTAX, misfit.to_string()));
+                }
+            }
         }
         ChildSelection::WrongGroup { want, .. } => {
             let data = want.iana().to_be_bytes().to_vec();
@@ -128,9 +129,13 @@ pub(crate) fn accept(cx: &mut Context, request: &ChildRequest<'_>) -> Result<Acc
 
 /// The SPI of a proposal for a Child SA, unless it is reserved (RFC 4303 §2.1): nothing could be sent
 /// with that.
-pub(crate) fn spi_of(proposal: &Proposal) -> Option<u32> {
-    let spi = <[u8; 4]>::try_from(proposal.spi.as_slice()).ok().map(u32::from_be_bytes)?;
-    (spi > 255).then_some(spi)
+pub(crate) fn spi_of(proposal: &Proposal) -> Result<u32, Misfit> {
+    let octets = <[u8; 4]>::try_from(proposal.spi.as_slice()).map_err(|_| Misfit::Spi)?;
+    match u32::from_be_bytes(octets) {
+        0 => Err(Misfit::Spi),
+        reserved @ 1..=255 => Err(Misfit::ReservedSpi(reserved)),
+        spi => Ok(spi),
+    }
 }
 
 fn refused(cx: &mut Context, ike: IkeHandle, notify: NotifyType, detail: String) -> Notify {
@@ -268,14 +273,8 @@ pub(crate) fn encap(path: Path, nat_found: bool) -> Encap {
 }
 
 /// The selectors of both sides in a message that asks for or grants a Child SA.
-pub(crate) fn selectors_of(message: &Message) -> Result<(&Ts, &Ts), String> {
-    let ts_i = syntax::exactly_one(message, "TSi", |payload| match payload {
-        Payload::TsI(ts) => Some(ts),
-        _ => None,
-    })?;
-    let ts_r = syntax::exactly_one(message, "TSr", |payload| match payload {
-        Payload::TsR(ts) => Some(ts),
-        _ => None,
-    })?;
+pub(crate) fn selectors_of(message: &Message) -> Result<(&Ts, &Ts), Misfit> {
+    let ts_i = syntax::exactly_one(message, PayloadType::TSI, Message::ts_i)?;
+    let ts_r = syntax::exactly_one(message, PayloadType::TSR, Message::ts_r)?;
     Ok((ts_i, ts_r))
 }

@@ -451,9 +451,8 @@ impl Established {
                 let kind = vec![kind.0];
                 (vec![notify(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, kind)], None)
             }
-            Err(Unusable::Syntax(error)) => {
-                let requirement = "rfc7296-3.10.1-invalid-syntax-protected";
-                cx.violation(Some(ike), remote, requirement, error.to_string());
+            Err(unusable @ Unusable::Syntax { .. }) => {
+                cx.unusable(Some(ike), remote, &unusable, false);
                 let answer = vec![notify(NotifyType::INVALID_SYNTAX, Vec::new())];
                 (answer, Some(CloseReason::ProtocolError))
             }
@@ -538,8 +537,7 @@ impl Established {
         };
         self.heard(ike, now, remote, cx);
         if let Err(unusable) = typed {
-            let requirement = "rfc7296-3.10.1-invalid-syntax-protected";
-            cx.violation(Some(ike), remote, requirement, unusable.to_string());
+            cx.unusable(Some(ike), remote, &unusable, true);
             return self.closed(CloseReason::ProtocolError);
         }
         match task {

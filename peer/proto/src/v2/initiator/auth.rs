@@ -1,7 +1,5 @@
 //! IKE_AUTH as the initiator: who we are, who the peer proves to be, and the first Child SA.
 
-use core::net::SocketAddr;
-
 use crate::config::Connection;
 use crate::endpoint::context::Context;
 use crate::event::{CloseReason, Event, IkeEstablished, KeyLogEntry, NatStatus, Role, Side};
@@ -12,9 +10,10 @@ use crate::v2::channel::{AuthOf, SecureChannel, Transcript, Unread};
 use crate::v2::child::{self, Accepted};
 use crate::v2::established::{Established, Opening};
 use crate::v2::sa::{Arrival, Next, State};
+use crate::v2::syntax::Misfit;
 use crate::v2::window::{Answered, Due, Pending, Schedule};
 use crate::wire::v2::{Auth, Id, Message, Notify, Payload, Proposal, Sa, Ts};
-use crate::wire::{AuthMethod, ExchangeType, NotifyType};
+use crate::wire::{AuthMethod, ExchangeType, NotifyType, PayloadType};
 
 /// IKE_AUTH is on its way.
 #[derive(Debug)]
@@ -126,23 +125,15 @@ impl AwaitAuth {
         let (remote, len) = (arrival.path.remote, arrival.bytes.len());
         match self.agreed.channel.read_auth(arrival) {
             Ok(response) => self.answered(ike, now, arrival, &response, cx),
-            Err(Unread::Unusable(unusable)) => self.abort(ike, remote, &unusable.to_string(), cx),
+            Err(Unread::Unusable(unusable)) => {
+                cx.unusable(Some(ike), remote, &unusable, true);
+                self.closed(CloseReason::ProtocolError)
+            }
             Err(Unread::Dropped(reason)) => {
                 cx.dropped(remote, len, reason);
                 Next::State(State::InitiatorAuth(self))
             }
         }
-    }
-
-    fn abort(
-        self: Box<Self>,
-        ike: IkeHandle,
-        remote: SocketAddr,
-        why: &str,
-        cx: &mut Context,
-    ) -> Next {
-        cx.violation(Some(ike), remote, "rfc7296-1.2-auth-payloads", why);
-        self.closed(CloseReason::ProtocolError)
     }
 
     fn answered(
@@ -154,18 +145,14 @@ impl AwaitAuth {
         cx: &mut Context,
     ) -> Next {
         let remote = arrival.path.remote;
-        let identity = response.payloads.iter().find_map(|payload| match payload {
-            Payload::IdR(id) => Some(id.clone()),
-            _ => None,
-        });
-        let auth = response.payloads.iter().find_map(|payload| match payload {
-            Payload::Auth(auth) => Some(auth),
-            _ => None,
-        });
         let error = response.notifies().find(|notify| notify.kind.is_error()).map(|n| n.kind);
-        let (Some(id_r), Some(auth)) = (identity, auth) else {
+        let (Some(id_r), Some(auth)) = (response.id_r().cloned(), response.auth()) else {
             let Some(notify) = error else {
-                return self.abort(ike, remote, "there is no IDr or no AUTH payload", cx);
+                let is_anonymous = response.id_r().is_none();
+                let payload = if is_anonymous { PayloadType::IDR } else { PayloadType::AUTH };
+                let exchange = ExchangeType::IKE_AUTH;
+                cx.misfit(Some(ike), remote, &Misfit::Missing { payload, exchange });
+                return self.closed(CloseReason::ProtocolError);
             };
             let (exchange, tentative) = (ExchangeType::IKE_AUTH, false);
             cx.event(Event::PeerRefused { ike, exchange, notify, tentative });
@@ -198,8 +185,17 @@ impl AwaitAuth {
                 let encap = child::encap(self.agreed.path, self.agreed.nat.found());
                 child::install(cx, ike, now, &self.agreed.channel, &accepted, nonces, encap).ok()
             }
-            Err((by, notify, detail)) => {
+            Err(ungranted) => {
                 cx.free_child_spi(self.spi_in);
+                let (by, notify, detail) = match ungranted {
+                    Ungranted::ByPeer(notify) => {
+                        (Side::Peer, notify, "the peer granted no Child SA".to_owned())
+                    }
+                    Ungranted::ByUs(notify, misfit) => {
+                        cx.misfit(Some(ike), remote, &misfit);
+                        (Side::Local, notify, misfit.to_string())
+                    }
+                };
                 cx.event(Event::ChildRefused { ike, by, notify, detail });
                 None
             }
@@ -242,32 +238,26 @@ impl AwaitAuth {
         &self,
         response: &Message,
         error: Option<NotifyType>,
-    ) -> Result<Accepted, (Side, NotifyType, String)> {
-        let sa = response.payloads.iter().find_map(|payload| match payload {
-            Payload::Sa(sa) => Some(sa),
-            _ => None,
-        });
-        let Some(sa) = sa else {
-            let notify = error.unwrap_or(NotifyType::NO_PROPOSAL_CHOSEN);
-            return Err((Side::Peer, notify, "the peer granted no Child SA".to_owned()));
+    ) -> Result<Accepted, Ungranted> {
+        let Some(sa) = response.sa() else {
+            return Err(Ungranted::ByPeer(error.unwrap_or(NotifyType::NO_PROPOSAL_CHOSEN)));
         };
-        let ours = |notify, why: String| (Side::Local, notify, why);
+        let unfit = |notify| move |misfit| Ungranted::ByUs(notify, misfit);
         let suite = policy::check_child_answer(&self.child_proposals, &sa.proposals, true)
-            .map_err(|error| ours(NotifyType::NO_PROPOSAL_CHOSEN, error.to_string()))?;
+            .map_err(Misfit::from)
+            .map_err(unfit(NotifyType::NO_PROPOSAL_CHOSEN))?;
         let (ts_i, ts_r) =
-            child::selectors_of(response).map_err(|why| ours(NotifyType::TS_UNACCEPTABLE, why))?;
+            child::selectors_of(response).map_err(unfit(NotifyType::TS_UNACCEPTABLE))?;
         let Connection { ts_local, ts_remote, .. } = &*self.agreed.connection;
         let (asked_i, asked_r) = (Ts::new(ts_local.clone()), Ts::new(ts_remote.clone()));
         if !policy::is_within(ts_i, &asked_i) || !policy::is_within(ts_r, &asked_r) {
-            let why = "the peer granted selectors beyond those asked for".to_owned();
-            return Err(ours(NotifyType::TS_UNACCEPTABLE, why));
+            return Err(Ungranted::ByUs(NotifyType::TS_UNACCEPTABLE, Misfit::WiderSelectors));
         }
         let chosen = sa.proposals.first().cloned();
-        let Some((chosen, spi_out)) = chosen.and_then(|p| child::spi_of(&p).map(|spi| (p, spi)))
-        else {
-            let why = "the peer's SPI is reserved or does not have four octets".to_owned();
-            return Err(ours(NotifyType::INVALID_SYNTAX, why));
-        };
+        let (chosen, spi_out) = chosen
+            .ok_or(Misfit::Spi)
+            .and_then(|chosen| child::spi_of(&chosen).map(|spi| (chosen, spi)))
+            .map_err(unfit(NotifyType::INVALID_SYNTAX))?;
         Ok(Accepted {
             suite,
             chosen,
@@ -278,4 +268,13 @@ impl AwaitAuth {
             spi_out,
         })
     }
+}
+
+/// Why there is no Child SA although the peer is who it should be.
+#[derive(Debug)]
+enum Ungranted {
+    /// The peer granted none, and this is what it said.
+    ByPeer(NotifyType),
+    /// What it granted is not what was asked for; this would have been the answer to a request.
+    ByUs(NotifyType, Misfit),
 }

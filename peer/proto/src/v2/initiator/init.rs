@@ -1,10 +1,12 @@
 //! IKE_SA_INIT as the initiator: the request, again for a cookie or another group, and its answer.
 
+use thiserror::Error;
+
 use super::auth::{Agreed, AwaitAuth};
 use crate::config::Connection;
-use crate::crypto::SecretBytes;
 use crate::crypto::dh::{self, KeyPair};
 use crate::crypto::suite::{Group, IkeSuite};
+use crate::crypto::{CryptoError, SecretBytes};
 use crate::endpoint::context::{Context, Envelope};
 use crate::entropy::Label;
 use crate::event::{CloseReason, DropReason, Event, Role};
@@ -14,10 +16,10 @@ use crate::time::Time;
 use crate::v2::channel::{KeyMaterial, NONCE_LEN, SecureChannel};
 use crate::v2::natd;
 use crate::v2::sa::{Arrival, Next, State};
-use crate::v2::syntax;
+use crate::v2::syntax::{self, Misfit};
 use crate::v2::window::{Due, Pending, Schedule};
 use crate::wire::v2::{Ke, Message, Nonce, Notify, Payload, Sa};
-use crate::wire::{ExchangeType, GroupId, IkeSpi, NotifyType, TransformType};
+use crate::wire::{ExchangeType, GroupId, IkeSpi, NotifyType, PayloadType, TransformType};
 
 /// How often a cookie or another group may be asked for in one IKE_SA_INIT.
 const MAX_COOKIES: u32 = 5;
@@ -65,7 +67,7 @@ pub(crate) fn start(
     };
     let spi_i = IkeSpi(cx.entropy.array(Label::IKE_SPI, ike.0));
     let ni = cx.entropy.bytes(Label::NONCE, ike.0, NONCE_LEN);
-    let pair = key_pair(cx, ike, group)?;
+    let pair = key_pair(cx, ike, group).ok()?;
     cx.event(Event::IkeHalfOpen {
         ike,
         connection: Some(connection.name.clone()),
@@ -78,9 +80,9 @@ pub(crate) fn start(
     Some(AwaitInit { request, path, cookies: 0, groups_tried: vec![group], refused: None, pending })
 }
 
-fn key_pair(cx: &mut Context, ike: IkeHandle, group: Group) -> Option<KeyPair> {
+fn key_pair(cx: &mut Context, ike: IkeHandle, group: Group) -> Result<KeyPair, CryptoError> {
     let random = cx.entropy.bytes(Label::KEY_EXCHANGE, ike.0, dh::random_len(group));
-    cx.provider.dh_keypair(group, &random).ok()
+    cx.provider.dh_keypair(group, &random)
 }
 
 /// The groups of a connection's proposals, in order.
@@ -182,18 +184,18 @@ impl AwaitInit {
         }
         // Nothing here is authenticated yet: what cannot be used is dropped, and the request stays
         // open for a better answer (RFC 7296 §2.21.1).
-        let why = match syntax::typed(header, &arrival.raw.payloads) {
+        let (state, why) = match syntax::typed(header, &arrival.raw.payloads) {
             Ok(response) => match self.answered(ike, now, arrival, &response, cx) {
                 Ok(next) => return next,
-                Err((state, why)) => {
-                    cx.dropped(remote, len, DropReason::UselessResponse { why });
-                    return Next::State(State::InitiatorInit(state));
-                }
+                Err((state, useless)) => (state, useless.to_string()),
             },
-            Err(unusable) => unusable.to_string(),
+            Err(unusable) => {
+                cx.unusable(Some(ike), remote, &unusable, true);
+                (self, unusable.to_string())
+            }
         };
         cx.dropped(remote, len, DropReason::UselessResponse { why });
-        Next::State(State::InitiatorInit(self))
+        Next::State(State::InitiatorInit(state))
     }
 
     fn answered(
@@ -203,10 +205,10 @@ impl AwaitInit {
         arrival: &Arrival<'_>,
         response: &Message,
         cx: &mut Context,
-    ) -> Result<Next, (Box<Self>, String)> {
+    ) -> Result<Next, (Box<Self>, Useless)> {
         if let Some(cookie) = response.notify(NotifyType::COOKIE) {
             if cookie.data.is_empty() || cookie.data.len() > 64 || self.cookies >= MAX_COOKIES {
-                return Err((self, "a cookie of wrong length, or one too many".to_owned()));
+                return Err((self, Useless::Cookie));
             }
             self.cookies += 1;
             self.request.cookie = Some(cookie.data.clone());
@@ -229,9 +231,9 @@ impl AwaitInit {
         now: Time,
         wanted: &[u8],
         cx: &mut Context,
-    ) -> Result<Next, (Box<Self>, String)> {
+    ) -> Result<Next, (Box<Self>, Useless)> {
         let &[high, low] = wanted else {
-            return Err((self, "INVALID_KE_PAYLOAD does not name a group".to_owned()));
+            return Err((self, Useless::NoGroup));
         };
         let group = Group::from_iana(u16::from_be_bytes([high, low]));
         let ours = |group: &Group| groups_of(&self.request.connection).any(|of| of == *group);
@@ -239,11 +241,11 @@ impl AwaitInit {
             return self.refused(ike, NotifyType::INVALID_KE_PAYLOAD, cx);
         };
         if self.groups_tried.contains(&group) || self.groups_tried.len() > MAX_GROUPS as usize {
-            let why = "INVALID_KE_PAYLOAD names a group that was tried, or one too many";
-            return Err((self, why.to_owned()));
+            return Err((self, Useless::GroupAgain));
         }
-        let Some(pair) = key_pair(cx, ike, group) else {
-            return Err((self, "INVALID_KE_PAYLOAD names a group that cannot be computed".into()));
+        let pair = match key_pair(cx, ike, group) {
+            Ok(pair) => pair,
+            Err(own) => return Err((self, own.into())),
         };
         self.groups_tried.push(group);
         self.request.pair = pair;
@@ -257,9 +259,9 @@ impl AwaitInit {
         ike: IkeHandle,
         notify: NotifyType,
         cx: &mut Context,
-    ) -> Result<Next, (Box<Self>, String)> {
+    ) -> Result<Next, (Box<Self>, Useless)> {
         if self.refused == Some(notify) {
-            return Err((self, format!("{notify} once more")));
+            return Err((self, Useless::Refused(notify)));
         }
         let tries = cx.config.timers.refused_tries;
         let (exchange, tentative) = (ExchangeType::IKE_SA_INIT, tries > 0);
@@ -280,13 +282,15 @@ impl AwaitInit {
         arrival: &Arrival<'_>,
         response: &Message,
         cx: &mut Context,
-    ) -> Result<Next, (Box<Self>, String)> {
+    ) -> Result<Next, (Box<Self>, Useless)> {
         let spi_r = response.header.spi_r;
         let (suite, nr, shared) = match self.read_answer(response, cx) {
             Ok(read) => read,
-            Err(why) => {
-                cx.violation(Some(ike), arrival.path.remote, "rfc7296-1.2-init-payloads", &why);
-                return Err((self, why));
+            Err(useless) => {
+                if let Useless::Misfit(misfit) = &useless {
+                    cx.misfit(Some(ike), arrival.path.remote, misfit);
+                }
+                return Err((self, useless));
             }
         };
         let material = KeyMaterial {
@@ -300,7 +304,7 @@ impl AwaitInit {
         };
         let channel = match SecureChannel::establish(cx, &material) {
             Ok(channel) => channel,
-            Err(error) => return Err((self, error.to_string())),
+            Err(own) => return Err((self, own.into())),
         };
         let mut nat = natd::detect(response, arrival.path);
         // The peer sees a NAT in front of us, because that is what we told it.
@@ -331,31 +335,44 @@ impl AwaitInit {
         &self,
         response: &Message,
         cx: &Context,
-    ) -> Result<(IkeSuite, Vec<u8>, SecretBytes), String> {
+    ) -> Result<(IkeSuite, Vec<u8>, SecretBytes), Useless> {
         if response.header.spi_r.is_zero() {
-            return Err("the responder's SPI is zero".to_owned());
+            return Err(Misfit::ZeroSpi.into());
         }
-        let sa = syntax::exactly_one(response, "SA", |payload| match payload {
-            Payload::Sa(sa) => Some(sa),
-            _ => None,
-        })?;
-        let ke = syntax::exactly_one(response, "KE", |payload| match payload {
-            Payload::Ke(ke) => Some(ke),
-            _ => None,
-        })?;
-        let nonce = syntax::exactly_one(response, "Nonce", |payload| match payload {
-            Payload::Nonce(nonce) => Some(nonce.0.clone()),
-            _ => None,
-        })?;
+        let sa = syntax::exactly_one(response, PayloadType::SA, Message::sa)?;
+        let ke = syntax::exactly_one(response, PayloadType::KE, Message::ke)?;
+        let nonce = syntax::exactly_one(response, PayloadType::NONCE, Message::nonce)?;
         let suite = policy::check_ike_answer(&self.request.connection.ike, &sa.proposals)
-            .map_err(|error| error.to_string())?;
-        if suite.group != self.request.pair.group() || ke.group.0 != suite.group.iana() {
-            return Err(format!("KE is of group {}, the proposal of {}", ke.group, suite.group));
+            .map_err(Misfit::from)?;
+        let (chosen, sent) = (suite.group, self.request.pair.group());
+        if chosen != sent {
+            return Err(Misfit::OtherGroup { chosen, sent }.into());
         }
-        let shared = cx
-            .provider
-            .dh_agree(&self.request.pair, &ke.data)
-            .map_err(|error| format!("the KE value cannot be used: {error}"))?;
-        Ok((suite, nonce, shared))
+        if ke.group.0 != chosen.iana() {
+            return Err(Misfit::KeGroup { ke: ke.group, chosen }.into());
+        }
+        let agreed = cx.provider.dh_agree(&self.request.pair, &ke.data);
+        let shared = agreed.map_err(|error| match syntax::blame(error) {
+            Ok(misfit) => Useless::from(misfit),
+            Err(own) => Useless::from(own),
+        })?;
+        Ok((suite, nonce.0.clone(), shared))
     }
+}
+
+/// Why an answer is passed over. The request stays open.
+#[derive(Debug, Error)]
+enum Useless {
+    #[error("a cookie of wrong length, or one too many")]
+    Cookie,
+    #[error("INVALID_KE_PAYLOAD does not name a group")]
+    NoGroup,
+    #[error("INVALID_KE_PAYLOAD names a group that was tried, or one too many")]
+    GroupAgain,
+    #[error("{0} once more")]
+    Refused(NotifyType),
+    #[error(transparent)]
+    Misfit(#[from] Misfit),
+    #[error("this end failed at its own part: {0}")]
+    Own(#[from] CryptoError),
 }

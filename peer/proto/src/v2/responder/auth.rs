@@ -10,10 +10,10 @@ use crate::v2::channel::{AuthOf, SecureChannel, Transcript, Unread};
 use crate::v2::child::{self, ChildRequest};
 use crate::v2::established::{Established, Opening};
 use crate::v2::sa::{Arrival, Next, State};
-use crate::v2::syntax::{self, Unusable};
+use crate::v2::syntax::{self, Misfit, Unusable};
 use crate::v2::window::Answered;
 use crate::wire::v2::{Auth, Id, Message, Notify, Payload, Sa, Ts};
-use crate::wire::{AuthMethod, ExchangeType, NotifyType};
+use crate::wire::{AuthMethod, ExchangeType, NotifyType, PayloadType};
 
 /// An answered IKE_SA_INIT: IKE_AUTH is awaited.
 #[derive(Debug)]
@@ -79,9 +79,8 @@ impl AwaitAuth {
             Unusable::Critical(kind) => {
                 Notify::new(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![kind.0])
             }
-            Unusable::Syntax(error) => {
-                let requirement = "rfc7296-3.10.1-invalid-syntax-protected";
-                cx.violation(Some(ike), remote, requirement, error.to_string());
+            Unusable::Syntax { .. } => {
+                cx.unusable(Some(ike), remote, &unusable, false);
                 Notify::new(NotifyType::INVALID_SYNTAX, Vec::new())
             }
         };
@@ -115,8 +114,8 @@ impl AwaitAuth {
         let remote = arrival.path.remote;
         let claim = match AuthRequest::of(request) {
             Ok(claim) => claim,
-            Err(why) => {
-                cx.violation(Some(ike), remote, "rfc7296-1.2-auth-payloads", why);
+            Err(misfit) => {
+                cx.misfit(Some(ike), remote, &misfit);
                 let notify = Notify::new(NotifyType::INVALID_SYNTAX, Vec::new());
                 self.answer(ike, arrival, &[Payload::Notify(notify)], cx);
                 return self.closed(CloseReason::ProtocolError);
@@ -252,19 +251,10 @@ struct AuthRequest<'a> {
 }
 
 impl<'a> AuthRequest<'a> {
-    fn of(request: &'a Message) -> Result<Self, String> {
-        let id_i = syntax::exactly_one(request, "IDi", |payload| match payload {
-            Payload::IdI(id) => Some(id),
-            _ => None,
-        })?;
-        let auth = syntax::at_most_one(request, "AUTH", |payload| match payload {
-            Payload::Auth(auth) => Some(auth),
-            _ => None,
-        })?;
-        let sa = syntax::exactly_one(request, "SA", |payload| match payload {
-            Payload::Sa(sa) => Some(sa),
-            _ => None,
-        })?;
+    fn of(request: &'a Message) -> Result<Self, Misfit> {
+        let id_i = syntax::exactly_one(request, PayloadType::IDI, Message::id_i)?;
+        let auth = syntax::at_most_one(request, PayloadType::AUTH, Message::auth)?;
+        let sa = syntax::exactly_one(request, PayloadType::SA, Message::sa)?;
         let (ts_i, ts_r) = child::selectors_of(request)?;
         Ok(Self { id_i, auth, sa, ts_i, ts_r })
     }

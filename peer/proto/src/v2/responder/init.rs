@@ -1,6 +1,6 @@
 //! IKE_SA_INIT as the responder: an answer that opens an IKE SA, or a refusal that keeps nothing.
 
-use crate::crypto::dh;
+use crate::crypto::{CryptoError, dh};
 use crate::endpoint::context::{Context, Envelope};
 use crate::entropy::Label;
 use crate::event::{DropReason, Event, Offer, Role};
@@ -11,9 +11,9 @@ use crate::v2::channel::{KeyMaterial, NONCE_LEN, SecureChannel};
 use crate::v2::natd;
 use crate::v2::responder::AwaitAuth;
 use crate::v2::sa::Arrival;
-use crate::v2::syntax;
+use crate::v2::syntax::{self, Misfit};
 use crate::wire::v2::{Ke, Message, Nonce, Notify, Payload, Sa};
-use crate::wire::{ExchangeType, GroupId, IkeSpi, NotifyType};
+use crate::wire::{ExchangeType, GroupId, IkeSpi, NotifyType, PayloadType};
 
 /// Answers IKE_SA_INIT. `None` if the answer is a refusal or none at all; nothing is kept then.
 pub(crate) fn init(
@@ -27,9 +27,8 @@ pub(crate) fn init(
     let spi_i = request.header.spi_i;
     let offer = match InitOffer::of(request) {
         Ok(offer) => offer,
-        Err(why) => {
-            cx.violation(None, path.remote, "rfc7296-1.2-init-payloads", &why);
-            cx.dropped(path.remote, bytes.len(), DropReason::Malformed { error: why });
+        Err(misfit) => {
+            misfits(cx, arrival, &misfit);
             return None;
         }
     };
@@ -72,9 +71,10 @@ pub(crate) fn init(
     let (shared, pair) = match agreed {
         Ok(agreed) => agreed,
         Err(error) => {
-            let why = format!("the KE value cannot be used: {error}");
-            cx.violation(None, path.remote, "rfc6989-2.5-failed-test-no-sa", &why);
-            cx.dropped(path.remote, bytes.len(), DropReason::Malformed { error: why });
+            match syntax::blame(error) {
+                Ok(misfit) => misfits(cx, arrival, &misfit),
+                Err(own) => unable(cx, arrival, &own),
+            }
             return None;
         }
     };
@@ -103,7 +103,13 @@ pub(crate) fn init(
         nr: &nr,
         shared: &shared,
     };
-    let channel = SecureChannel::establish(cx, &material).ok()?;
+    let channel = match SecureChannel::establish(cx, &material) {
+        Ok(channel) => channel,
+        Err(own) => {
+            unable(cx, arrival, &own);
+            return None;
+        }
+    };
     if !init_response.is_empty() {
         cx.transmit(path, &init_response);
     }
@@ -117,6 +123,19 @@ pub(crate) fn init(
         init_response,
         expires: now + cx.config.timers.half_open,
     })
+}
+
+/// A request that the peer is to blame for. There is no SA in which to say so.
+fn misfits(cx: &mut Context, arrival: &Arrival<'_>, misfit: &Misfit) {
+    let (remote, len) = (arrival.path.remote, arrival.bytes.len());
+    cx.misfit(None, remote, misfit);
+    cx.dropped(remote, len, DropReason::Malformed { error: misfit.to_string() });
+}
+
+/// A request that this end fails at.
+fn unable(cx: &mut Context, arrival: &Arrival<'_>, error: &CryptoError) {
+    let reason = DropReason::Unable { error: error.to_string() };
+    cx.dropped(arrival.path.remote, arrival.bytes.len(), reason);
 }
 
 /// Sends an unprotected refusal of IKE_SA_INIT; the responder's SPI stays zero (RFC 7296 §2.6).
@@ -156,19 +175,10 @@ struct InitOffer<'a> {
 }
 
 impl<'a> InitOffer<'a> {
-    fn of(request: &'a Message) -> Result<Self, String> {
-        let sa = syntax::exactly_one(request, "SA", |payload| match payload {
-            Payload::Sa(sa) => Some(sa),
-            _ => None,
-        })?;
-        let ke = syntax::exactly_one(request, "KE", |payload| match payload {
-            Payload::Ke(ke) => Some(ke),
-            _ => None,
-        })?;
-        let ni = syntax::exactly_one(request, "Nonce", |payload| match payload {
-            Payload::Nonce(nonce) => Some(nonce.0.as_slice()),
-            _ => None,
-        })?;
-        Ok(Self { sa, ke, ni })
+    fn of(request: &'a Message) -> Result<Self, Misfit> {
+        let sa = syntax::exactly_one(request, PayloadType::SA, Message::sa)?;
+        let ke = syntax::exactly_one(request, PayloadType::KE, Message::ke)?;
+        let nonce = syntax::exactly_one(request, PayloadType::NONCE, Message::nonce)?;
+        Ok(Self { sa, ke, ni: &nonce.0 })
     }
 }

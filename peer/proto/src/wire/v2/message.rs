@@ -1,6 +1,6 @@
 //! A message of IKEv2 with typed payloads.
 
-use super::{Ke, Nonce, Notify, Payload, Sa};
+use super::{Auth, Id, Ke, Nonce, Notify, Payload, Sa, Ts};
 use crate::wire::error::{DecodeError, DecodeErrorKind, Limit};
 use crate::wire::header::Header;
 use crate::wire::num::{NotifyType, PayloadType};
@@ -73,29 +73,43 @@ impl Message {
         self.notifies().find(|notify| notify.kind == kind)
     }
 
+    /// How many payloads of a type there are.
+    pub fn count(&self, kind: PayloadType) -> usize {
+        self.payloads.iter().filter(|payload| payload.kind() == kind).count()
+    }
+}
+
+macro_rules! first {
+    ($($(#[$doc:meta])* $name:ident: $variant:ident($kind:ty),)+) => {
+        impl Message {$(
+            $(#[$doc])*
+            pub fn $name(&self) -> Option<&$kind> {
+                self.payloads.iter().find_map(|payload| match payload {
+                    Payload::$variant(found) => Some(found),
+                    _ => None,
+                })
+            }
+        )+}
+    };
+}
+
+first! {
     /// The first Security Association payload.
-    pub fn sa(&self) -> Option<&Sa> {
-        self.payloads.iter().find_map(|payload| match payload {
-            Payload::Sa(sa) => Some(sa),
-            _ => None,
-        })
-    }
-
+    sa: Sa(Sa),
     /// The first Key Exchange payload.
-    pub fn ke(&self) -> Option<&Ke> {
-        self.payloads.iter().find_map(|payload| match payload {
-            Payload::Ke(ke) => Some(ke),
-            _ => None,
-        })
-    }
-
+    ke: Ke(Ke),
     /// The first Nonce payload.
-    pub fn nonce(&self) -> Option<&Nonce> {
-        self.payloads.iter().find_map(|payload| match payload {
-            Payload::Nonce(nonce) => Some(nonce),
-            _ => None,
-        })
-    }
+    nonce: Nonce(Nonce),
+    /// The first Identification payload of the initiator.
+    id_i: IdI(Id),
+    /// The first Identification payload of the responder.
+    id_r: IdR(Id),
+    /// The first Authentication payload.
+    auth: Auth(Auth),
+    /// The first Traffic Selector payload of the initiator.
+    ts_i: TsI(Ts),
+    /// The first Traffic Selector payload of the responder.
+    ts_r: TsR(Ts),
 }
 
 #[cfg(test)]
