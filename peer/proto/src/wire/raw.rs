@@ -135,6 +135,18 @@ impl RawPayload {
         Ok(payloads)
     }
 
+    /// Decodes the chain of IKEv1's decrypted content, which begins at `base_offset` of the datagram
+    /// and may be followed by padding. Says how many octets the chain has without it.
+    pub fn decode_padded_chain(
+        first: PayloadType,
+        bytes: &[u8],
+        base_offset: usize,
+    ) -> Result<(Vec<Self>, usize), DecodeError> {
+        let mut reader = Reader::at(bytes, base_offset, Limit::Datagram);
+        let payloads = walk(first, &mut reader, false)?;
+        Ok((payloads, bytes.len().saturating_sub(reader.remaining())))
+    }
+
     /// Encodes a chain, with each Next Payload field set to the kind of the payload that follows;
     /// lengths, flags and the Next Payload of SK and SKF are written as they are. Returns the kind
     /// of the first payload.

@@ -29,6 +29,8 @@ mod tests {
     use crate::wire::hex;
     use crate::wire::num::{ExchangeType, PayloadType};
     use crate::wire::raw::RawMessage;
+    use crate::wire::v1::num::Phase1Attr;
+    use crate::wire::v1::{Message, vendor};
 
     /// A FortiGate's answer to the first message of main mode, from the debug output in its
     /// vendor's public knowledge base (article 198232).
@@ -48,6 +50,23 @@ c6a621de0005013e000000144048b7d56ebce88525e7de7f00d6c2d3";
         let kinds: Vec<u8> = raw.payloads.iter().map(|payload| payload.kind.0).collect();
         assert_eq!(kinds, [1, 13, 13, 13, 13]);
         assert_eq!(raw.encode(), bytes);
+    }
+
+    #[test]
+    fn a_captured_message_is_typed_and_written_again() {
+        let raw = RawMessage::decode(&hex::decode(FORTIGATE).unwrap()).unwrap();
+        let message = Message::decode(&raw).unwrap();
+        let [proposal] = message.sa().unwrap().proposals.as_slice() else { panic!("not one") };
+        let [transform] = proposal.transforms.as_slice() else { panic!("not one") };
+        let attribute = |kind: Phase1Attr| transform.attribute(kind.0);
+        assert_eq!(attribute(Phase1Attr::LIFE_DURATION), Some(28_800));
+        assert_eq!(attribute(Phase1Attr::GROUP), Some(5));
+        assert_eq!(attribute(Phase1Attr::ENCRYPTION), Some(5));
+        let known = [vendor::NAT_T_RFC, vendor::DPD, vendor::FRAGMENTATION];
+        assert!(known.iter().all(|id| message.vendor_ids().any(|sent| sent == id)));
+        for (payload, raw) in message.iter().zip(&raw.payloads) {
+            assert_eq!(payload.body(), raw.body);
+        }
     }
 
     #[test]

@@ -20,12 +20,13 @@ mod sa;
 mod sk;
 mod skf;
 #[cfg(test)]
-mod testing;
+pub(super) mod testing;
 mod traffic_selector;
 mod transform;
 mod ts;
 mod vendor_id;
 
+pub use crate::wire::attribute::Attribute;
 pub use auth::Auth;
 pub use cert::{Cert, CertReq};
 pub use cp::{CfgAttribute, Cp};
@@ -42,6 +43,6 @@ pub use sa::{Proposal, Sa};
 pub use sk::Sk;
 pub use skf::Skf;
 pub use traffic_selector::TrafficSelector;
-pub use transform::{Attribute, Transform};
+pub use transform::Transform;
 pub use ts::{Ts, UnknownSelector};
 pub use vendor_id::VendorId;

@@ -3,7 +3,7 @@
 use crate::wire::{DecodeError, Limit, Reader, Writer};
 
 /// Decodes `bytes` as the body of a payload at the start of a message.
-pub(super) fn decode<T>(
+pub(in crate::wire) fn decode<T>(
     bytes: &[u8],
     decode: impl Fn(&mut Reader<'_>) -> Result<T, DecodeError>,
 ) -> Result<T, DecodeError> {
@@ -11,14 +11,14 @@ pub(super) fn decode<T>(
 }
 
 /// What `encode` writes.
-pub(super) fn encode(encode: impl FnOnce(&mut Writer)) -> Vec<u8> {
+pub(in crate::wire) fn encode(encode: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::new();
     encode(&mut writer);
     writer.into_bytes()
 }
 
 /// Cuts `bytes` at every length: below `shortest` decoding fails and says where, nowhere it panics.
-pub(super) fn truncation_sweep<T>(
+pub(in crate::wire) fn truncation_sweep<T>(
     bytes: &[u8],
     shortest: usize,
     decode_one: impl Fn(&mut Reader<'_>) -> Result<T, DecodeError>,

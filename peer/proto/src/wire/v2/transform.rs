@@ -1,4 +1,4 @@
-//! Transform substructure and its attributes (RFC 7296, sections 3.3.2 and 3.3.5).
+//! Transform substructure (RFC 7296, section 3.3.2). Its attributes are those of both versions.
 //!
 //! ```text
 //!                      1                   2                   3
@@ -10,22 +10,15 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! |                      Transform Attributes                     ~
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-//!
-//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-//! |A|       Attribute Type        |    AF=0  Attribute Length     |
-//! |F|                             |    AF=1  Attribute Value      |
-//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
-//! |                   AF=0  Attribute Value                       ~
-//! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 
 use core::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::wire::cursor::{Reader, Writer, saturate_u16};
+use crate::wire::attribute::Attribute;
+use crate::wire::cursor::{Reader, Writer};
 use crate::wire::error::DecodeError;
-use crate::wire::hex;
 use crate::wire::num::{EncrId, EsnId, GroupId, IntegId, PrfId, TransformType};
 
 /// One algorithm of a proposal.
@@ -125,61 +118,6 @@ impl fmt::Display for Transform {
         match self.key_length() {
             Some(bits) => write!(f, "({bits})"),
             None => Ok(()),
-        }
-    }
-}
-
-/// An attribute of a transform.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Attribute {
-    /// Of fixed length: a value of two octets.
-    Tv {
-        /// The attribute's number, of 15 bits.
-        kind: u16,
-        /// The value.
-        value: u16,
-    },
-    /// Of variable length.
-    Tlv {
-        /// The attribute's number, of 15 bits.
-        kind: u16,
-        /// The value.
-        #[serde(with = "hex")]
-        value: Vec<u8>,
-    },
-}
-
-impl Attribute {
-    /// The number of Key Length, the only attribute that is defined. It is of fixed length.
-    pub const KEY_LENGTH: u16 = 14;
-
-    /// The attribute Key Length.
-    pub const fn key_length(bits: u16) -> Self {
-        Self::Tv { kind: Self::KEY_LENGTH, value: bits }
-    }
-
-    fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        let kind = reader.u16("transform attribute")?;
-        let value = reader.u16("transform attribute")?;
-        if kind & 0x8000 != 0 {
-            return Ok(Self::Tv { kind: kind & 0x7fff, value });
-        }
-        let value = reader.bytes("transform attribute value", usize::from(value))?.to_vec();
-        Ok(Self::Tlv { kind, value })
-    }
-
-    fn encode(&self, writer: &mut Writer) {
-        match self {
-            Self::Tv { kind, value } => {
-                writer.u16(kind | 0x8000);
-                writer.u16(*value);
-            }
-            Self::Tlv { kind, value } => {
-                writer.u16(kind & 0x7fff);
-                writer.u16(saturate_u16(value.len()));
-                writer.bytes(value);
-            }
         }
     }
 }

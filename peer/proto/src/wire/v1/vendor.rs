@@ -1,0 +1,48 @@
+//! The vendor IDs by which ends of IKEv1 announce what RFC 2409 does not have.
+
+/// NAT traversal by RFC 3947, section 3.1.
+pub const NAT_T_RFC: [u8; 16] = [
+    0x4a, 0x13, 0x1c, 0x81, 0x07, 0x03, 0x58, 0x45, 0x5c, 0x57, 0x28, 0xf2, 0x0e, 0x95, 0x45, 0x2f,
+];
+/// NAT traversal by draft-ietf-ipsec-nat-t-ike-03.
+pub const NAT_T_DRAFT_03: [u8; 16] = [
+    0x7d, 0x94, 0x19, 0xa6, 0x53, 0x10, 0xca, 0x6f, 0x2c, 0x17, 0x9d, 0x92, 0x15, 0x52, 0x9d, 0x56,
+];
+/// NAT traversal by draft-ietf-ipsec-nat-t-ike-02, hashed with a line feed behind the name: many
+/// implementations did that.
+pub const NAT_T_DRAFT_02_LF: [u8; 16] = [
+    0x90, 0xcb, 0x80, 0x91, 0x3e, 0xbb, 0x69, 0x6e, 0x08, 0x63, 0x81, 0xb5, 0xec, 0x42, 0x7b, 0x1f,
+];
+/// NAT traversal by draft-ietf-ipsec-nat-t-ike-02.
+pub const NAT_T_DRAFT_02: [u8; 16] = [
+    0xcd, 0x60, 0x46, 0x43, 0x35, 0xdf, 0x21, 0xf8, 0x7c, 0xfd, 0xb2, 0xfc, 0x68, 0xb6, 0xa4, 0x48,
+];
+/// Dead peer detection (RFC 3706, section 5.1), version 1.0.
+pub const DPD: [u8; 16] = [
+    0xaf, 0xca, 0xd7, 0x13, 0x68, 0xa1, 0xf1, 0xc9, 0x6b, 0x86, 0x96, 0xfc, 0x77, 0x57, 0x01, 0x00,
+];
+/// Extended authentication (draft-beaulieu-ike-xauth-02, section 4).
+pub const XAUTH: [u8; 8] = [0x09, 0x00, 0x26, 0x89, 0xdf, 0xd6, 0xb7, 0x12];
+/// Fragmentation of IKE messages. Some send four octets of capabilities behind it.
+pub const FRAGMENTATION: [u8; 16] = [
+    0x40, 0x48, 0xb7, 0xd5, 0x6e, 0xbc, 0xe8, 0x85, 0x25, 0xe7, 0xde, 0x7f, 0x00, 0xd6, 0xc2, 0xd3,
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::Hash;
+
+    #[test]
+    fn vendor_ids_are_hashes_of_what_they_stand_for() {
+        for (id, text) in [
+            (NAT_T_RFC, "RFC 3947"),
+            (NAT_T_DRAFT_03, "draft-ietf-ipsec-nat-t-ike-03"),
+            (NAT_T_DRAFT_02, "draft-ietf-ipsec-nat-t-ike-02"),
+            (NAT_T_DRAFT_02_LF, "draft-ietf-ipsec-nat-t-ike-02\n"),
+            (FRAGMENTATION, "FRAGMENTATION"),
+        ] {
+            assert_eq!(Hash::Md5.digest(&[text.as_bytes()]), id, "{text:?}");
+        }
+    }
+}
