@@ -7,12 +7,13 @@
 //!
 //! [`suite`] names what is negotiated, [`provider`] is the trait between names and code,
 //! [`keys`] derives what RFC 7296 derives, and [`ike_cipher`] seals and opens the SK and SKF
-//! payloads. Secrets live in [`Secret`]: wiped on drop and redacted in `Debug`.
+//! payloads; [`ikev1`] does both for RFC 2409. Secrets live in [`Secret`]: wiped on drop and redacted in `Debug`.
 
 pub mod dh;
 mod error;
 pub mod hash;
 pub mod ike_cipher;
+pub mod ikev1;
 pub mod keys;
 pub mod modp;
 mod prf_plus;
@@ -32,6 +33,7 @@ pub use dh::KeyPair;
 pub use error::CryptoError;
 pub use hash::Hash;
 pub use ike_cipher::{IkeCipher, OpenError};
+pub use ikev1::{Ikev1Cipher, Phase1Keys};
 pub use keys::{ChildKeys, DirectionKeys, IkeKeys};
 pub use prf_plus::prf_plus;
 pub use provider::{Aead, Cbc, Mac, Provider, default_provider};

@@ -4,6 +4,7 @@ mod aead;
 mod cbc;
 mod dh;
 mod ike_cipher;
+mod ikev1;
 mod keys;
 mod mac;
 mod modp;
