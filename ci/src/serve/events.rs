@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use ikeproof_driver::inner::InnerEvent;
 use ikeproof_proto::crypto::Group;
 use ikeproof_proto::event::{
-    ChildEstablished, Event, IkeEstablished, NatStatus, Offer, Role, Side,
+    ChildEstablished, Event, IkeEstablished, NatStatus, NotStarted, Offer, Role, Side,
 };
 use ikeproof_proto::io::IkeHandle;
 use ikeproof_proto::policy::Refusal;
@@ -181,6 +181,17 @@ impl Peers {
             },
             Event::TrafficDropped { spi: number, reason } => {
                 Shown::TrafficDropped { spi: spi(*number), reason: reason.clone() }
+            }
+            Event::NotStarted { connection, why } => Shown::NotStarted {
+                connection: connection.clone(),
+                why: match why {
+                    NotStarted::ShuttingDown => "the edge is shutting down".to_owned(),
+                    NotStarted::NoGroup => "no proposal names a known group".to_owned(),
+                    NotStarted::Unable { error } => error.clone(),
+                },
+            },
+            Event::DataPlaneRefused { reason } => {
+                Shown::DataPlaneRefused { reason: reason.clone() }
             }
         }
     }

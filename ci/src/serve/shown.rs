@@ -156,6 +156,13 @@ pub enum Shown {
         spi: String,
         reason: String,
     },
+    NotStarted {
+        connection: String,
+        why: String,
+    },
+    DataPlaneRefused {
+        reason: String,
+    },
     PingAnswered {
         #[serde(flatten)]
         peer: Peer,

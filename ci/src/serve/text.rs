@@ -84,6 +84,12 @@ fn said(shown: &Shown) -> (String, String) {
         Shown::TrafficDropped { spi, reason } => {
             (edge(), format!("packet dropped, SPI {spi}: {reason}"))
         }
+        Shown::NotStarted { connection, why } => {
+            (edge(), format!("connection {connection} not started: {why}"))
+        }
+        Shown::DataPlaneRefused { reason } => {
+            (edge(), format!("the data plane refused a command: {reason}"))
+        }
         Shown::PingAnswered { peer, from, to, octets } => {
             (name(peer), format!("ping of {octets} octets from {from} to {to} answered"))
         }

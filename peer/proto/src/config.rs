@@ -48,13 +48,13 @@ pub struct Limits {
     pub ike_sas: usize,
     /// Octets out for each octet in, until the peer's address is proven.
     pub amplification: usize,
-    /// Unprotected error notifications a second to anyone.
+    /// Unprotected error notifications a second to anyone. Cookies are none.
     pub error_replies_per_second: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { ike_sas: 20_000, amplification: 3, error_replies_per_second: 10 }
+        Self { ike_sas: 20_000, amplification: 3, error_replies_per_second: 100 }
     }
 }
 
@@ -74,6 +74,8 @@ pub struct Timers {
     pub refused_tries: u32,
     /// How long a half-open IKE SA is kept.
     pub half_open: Duration,
+    /// How long the last answer of an IKE SA that ended with it is kept for repetition.
+    pub linger: Duration,
     /// How long a secret for cookies is used; the one before it is still accepted.
     pub cookie_secret: Duration,
 }
@@ -86,6 +88,7 @@ impl Default for Timers {
             retransmit_tries: 6,
             refused_tries: 3,
             half_open: Duration::from_secs(30),
+            linger: Duration::from_secs(30),
             cookie_secret: Duration::from_secs(120),
         }
     }

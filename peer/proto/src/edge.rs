@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  UDP, ESP --> datagram --> Endpoint (IKE)      --> Transmit, Event, Keys
-//!                       \--> DataPlane (ESP, AH) --> Router --> Inner
+//!                       \--> DataPlane (ESP)     --> Router --> Inner
 //!  inner host ---------> Router --> DataPlane    --> UDP, ESP
 //! ```
 //!
@@ -209,8 +209,7 @@ impl Edge {
             Output::DataPlane(command) => {
                 if let Err(error) = self.data_plane.apply(*command) {
                     let reason = error.to_string();
-                    let event = Event::TrafficDropped { spi: 0, reason };
-                    self.out.push_back(EdgeOutput::Event(event));
+                    self.out.push_back(EdgeOutput::Event(Event::DataPlaneRefused { reason }));
                 }
             }
             Output::AskActivity(tunnel) => self.tell_activity(now, tunnel),

@@ -32,6 +32,18 @@ pub enum Event {
         /// The initiator's SPI.
         spi_i: IkeSpi,
     },
+    /// A connection that was asked for was not even tried.
+    NotStarted {
+        /// The connection's name.
+        connection: String,
+        /// Why.
+        why: NotStarted,
+    },
+    /// The data plane would not do what the control plane asked of it.
+    DataPlaneRefused {
+        /// Why, in the data plane's words.
+        reason: String,
+    },
     /// A cookie was demanded of a peer (RFC 7296 §2.6).
     CookieDemanded {
         /// The peer.
@@ -271,6 +283,21 @@ pub struct ChildEstablished {
     pub udp_encapsulated: bool,
     /// Whether the responder gave less than was asked for.
     pub narrowed: bool,
+}
+
+/// Why a connection was not tried.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum NotStarted {
+    /// The endpoint is shutting down.
+    ShuttingDown,
+    /// No proposal names a Diffie-Hellman group that is known.
+    NoGroup,
+    /// This end failed at its own part.
+    Unable {
+        /// At what.
+        error: String,
+    },
 }
 
 /// Which end of an IKE SA this endpoint is.

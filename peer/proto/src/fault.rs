@@ -93,7 +93,8 @@ pub enum Change {
         /// The new content.
         body: Vec<u8>,
     },
-    /// Replaces the content of the notification of a type, its first eight octets aside.
+    /// Replaces the data of the notifications of a type: all of the body behind its first four octets
+    /// and the SPI.
     ReplaceNotifyData {
         /// The number of the notification.
         notify: u16,

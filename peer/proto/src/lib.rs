@@ -1,5 +1,6 @@
-//! The sans-IO core of ikeproof: IKE, ESP and AH without sockets, clock or operating-system
-//! randomness.
+//! The sans-IO core of ikeproof: IKE and ESP without sockets, clock or operating-system randomness.
+//!
+//! AH can be negotiated about, but the data plane does not run it.
 //!
 //! Everything this package sees is an input: datagrams, time, randomness, configuration. The same
 //! inputs give the same outputs, so a session with a real peer can be recorded and replayed.

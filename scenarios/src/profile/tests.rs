@@ -45,7 +45,8 @@ fn child(profile: &Profile, offers: &str, context: &ChildContext) -> String {
     }
 }
 
-const FIRST: ChildContext = ChildContext { ke_group: None, is_first: true, nat: false };
+const FIRST: ChildContext =
+    ChildContext { ke_group: None, is_first: true, nat: false, runs_ah: true };
 const REFUSED_C1: &str = "refused: C1 (F09, R04)";
 
 #[rstest]
@@ -122,7 +123,8 @@ fn forward_secrecy(
     #[case] ke: Option<u16>,
     #[case] expected: &str,
 ) {
-    let context = ChildContext { ke_group: ke.map(GroupId), is_first: false, nat: false };
+    let context =
+        ChildContext { ke_group: ke.map(GroupId), is_first: false, nat: false, runs_ah: true };
     assert_eq!(child(&zscaler(&[("R25", r25)]), offer, &context), expected);
 }
 

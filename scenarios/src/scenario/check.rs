@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use ikeproof_proto::policy::Readings;
 use toml::Spanned;
 
 use super::expect::{CheckName, Expect};
@@ -152,6 +153,11 @@ fn edge(edge: &Edge, peers: &[Peer], out: &mut Vec<Problem>) {
             let what = format!("value of {}", reading.id);
             let known = reading.values.iter().map(String::as_str);
             out.push(Problem::unknown(&what, value.get_ref(), known, value.span()));
+        } else if Readings::NOT_APPLIED.contains(&reading.id.as_str())
+            && reading.values.first() != Some(value.get_ref())
+        {
+            let message = format!("{} is not applied yet, so no session shows it", reading.id);
+            out.push(Problem::new(message, value.span()));
         }
     }
 }

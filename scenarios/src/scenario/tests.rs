@@ -95,6 +95,10 @@ fn the_shipped_scenarios_are_valid() {
     "[[edge]]\nreadings = { R04 = \"literaly\" }\n[[step]]\nconnect = {}",
     "did you mean `literal`?"
 )]
+#[case::reading_not_applied(
+    "[[edge]]\nreadings = { R24 = \"overlap\" }\n[[step]]\nconnect = {}",
+    "R24 is not applied yet"
+)]
 #[case::needs("needs = [\"raw-epa\"]\n[[step]]\nconnect = {}", "did you mean `raw-esp`?")]
 #[case::time("[[step]]\nconnect = { within = \"5\" }", "no amount of time")]
 #[case::subnet(
@@ -263,7 +267,7 @@ fn decided(case: &Case, policy: &Profile, expected: &str) -> String {
     }
     let offers = peer.esp.iter().zip(1..).map(|(offer, n)| offer.proposal(n, &[0, 0, 0, n], true));
     let nat = peer.nat != Nat::None;
-    let context = ChildContext { ke_group: None, is_first: true, nat };
+    let context = ChildContext { ke_group: None, is_first: true, nat, runs_ah: true };
     let child = match policy.select_child(&offers.collect::<Vec<_>>(), &context) {
         ChildSelection::Accept { suite, .. } => suite,
         ChildSelection::WrongGroup { .. } => panic!("no key exchange in IKE_AUTH"),

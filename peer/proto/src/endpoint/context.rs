@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use core::net::SocketAddr;
 
+use super::limits::ErrorReplies;
 use crate::config::EndpointConfig;
 use crate::crypto::Provider;
 use crate::datagram;
@@ -14,6 +15,7 @@ use crate::event::{DropReason, Event, KeyLogEntry};
 use crate::fault::{self, Change, Changes, Fault, Faults};
 use crate::io::{IkeHandle, Output, Path};
 use crate::sa;
+use crate::time::Time;
 use crate::v2::syntax::{Misfit, Unusable};
 use crate::wire::v2::Payload;
 use crate::wire::{ExchangeType, Flags, Header, IkeSpi, RawMessage, Version};
@@ -28,6 +30,7 @@ pub(crate) struct Context {
     substitutes: Vec<Substitute>,
     out: VecDeque<Output>,
     child_spis: BTreeSet<u32>,
+    error_replies: ErrorReplies,
 }
 
 /// What goes out in place of the first copies of an honest message.
@@ -84,6 +87,7 @@ impl Context {
             substitutes: Vec::new(),
             out: VecDeque::new(),
             child_spis: BTreeSet::new(),
+            error_replies: ErrorReplies::default(),
         }
     }
 
@@ -122,6 +126,15 @@ impl Context {
     ) {
         let requirement = requirement.to_owned();
         self.event(Event::PeerViolation { ike, remote, requirement, message: message.into() });
+    }
+
+    /// Whether one more unprotected error may be sent. Tells of it if not.
+    pub(crate) fn may_reply(&mut self, now: Time, remote: SocketAddr, len: usize) -> bool {
+        let may = self.error_replies.allow(now, self.config.limits.error_replies_per_second);
+        if !may {
+            self.dropped(remote, len, DropReason::ErrorRateLimit);
+        }
+        may
     }
 
     /// Tells of a message that cannot be read, if that breaks a requirement.

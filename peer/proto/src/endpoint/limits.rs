@@ -1,12 +1,15 @@
-//! What strangers may cost: half-open SAs by source, and error replies by second.
+//! What strangers may cost: half-open SAs by source, error replies by second, and the last answers of
+//! SAs that are no more.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crate::io::prefix_of;
+use crate::io::{IkeHandle, prefix_of};
 use crate::time::Time;
+use crate::v2::window::Answered;
+use crate::wire::IkeSpi;
 
 /// How many half-open IKE SAs there are, in all and by source.
 #[derive(Debug, Default)]
@@ -39,6 +42,44 @@ impl HalfOpen {
                 self.by_source.remove(&source);
             }
         }
+    }
+}
+
+/// How many last answers are kept.
+const MAX_LINGERING: usize = 256;
+
+/// The last answers of IKE SAs that have ended with them, by the own SPI. Each is kept for a while, and
+/// the oldest makes room.
+#[derive(Debug, Default)]
+pub(crate) struct Lingering(VecDeque<Last>);
+
+#[derive(Debug)]
+struct Last {
+    own: IkeSpi,
+    ike: IkeHandle,
+    until: Time,
+    answered: Answered,
+}
+
+impl Lingering {
+    pub(crate) fn keep(&mut self, own: IkeSpi, ike: IkeHandle, until: Time, answered: Answered) {
+        if self.0.len() >= MAX_LINGERING {
+            self.0.pop_front();
+        }
+        self.0.push_back(Last { own, ike, until, answered });
+    }
+
+    /// The answer to a request for the SA that had this SPI, and which repetition it is.
+    pub(crate) fn repeat(
+        &mut self,
+        now: Time,
+        own: IkeSpi,
+        request: &[u8],
+    ) -> Option<(IkeHandle, Vec<u8>, u32)> {
+        self.0.retain(|last| now < last.until);
+        let last = self.0.iter_mut().find(|last| last.own == own)?;
+        let (response, attempt) = last.answered.repeat(request)?;
+        Some((last.ike, response.to_vec(), attempt))
     }
 }
 

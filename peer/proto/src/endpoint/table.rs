@@ -8,10 +8,10 @@ use core::time::Duration;
 
 use super::context::{Context, Envelope};
 use super::cookie::{Claim, CookieJar};
-use super::limits::{ErrorReplies, HalfOpen};
+use super::limits::{HalfOpen, Lingering};
 use crate::config::EndpointConfig;
 use crate::crypto::Provider;
-use crate::event::{CloseReason, DropReason, Event};
+use crate::event::{CloseReason, DropReason, Event, NotStarted};
 use crate::io::{self, Command, Deadline, IkeHandle, Input, Output, Path};
 use crate::sa;
 use crate::time::Time;
@@ -38,7 +38,7 @@ pub struct Endpoint {
     deadlines: BTreeMap<IkeHandle, Deadline>,
     half_open: HalfOpen,
     cookies: CookieJar,
-    error_replies: ErrorReplies,
+    lingering: Lingering,
     next_handle: u64,
     shutting_down: bool,
 }
@@ -56,7 +56,7 @@ impl Endpoint {
             deadlines: BTreeMap::new(),
             half_open: HalfOpen::default(),
             cookies: CookieJar::default(),
-            error_replies: ErrorReplies::default(),
+            lingering: Lingering::default(),
             next_handle: 1,
             shutting_down: false,
         }
@@ -174,7 +174,7 @@ impl Endpoint {
 
     /// A later version is answered with the one that we speak (RFC 7296 §2.5).
     fn wrong_version(&mut self, now: Time, path: Path, header: &Header, len: usize, major: u8) {
-        if major > 2 && !header.flags.is_response() && self.may_reply(now) {
+        if major > 2 && !header.flags.is_response() && self.cx.may_reply(now, path.remote, len) {
             let envelope = Envelope {
                 spi_i: header.spi_i,
                 spi_r: header.spi_r,
@@ -191,10 +191,6 @@ impl Endpoint {
         self.cx.dropped(path.remote, len, DropReason::MajorVersion { major });
     }
 
-    fn may_reply(&mut self, now: Time) -> bool {
-        self.error_replies.allow(now, self.cx.config.limits.error_replies_per_second)
-    }
-
     fn for_sa(&mut self, now: Time, arrival: &Arrival<'_>) {
         let header = &arrival.raw.header;
         // The one that we have chosen is the one that the other side names second.
@@ -202,6 +198,9 @@ impl Endpoint {
         let peers = if header.flags.is_initiator() { header.spi_i } else { header.spi_r };
         let (remote, len) = (arrival.path.remote, arrival.bytes.len());
         let Some(handle) = self.by_spi.get(&own).copied() else {
+            if !header.flags.is_response() && self.repeat_last(now, own, arrival) {
+                return;
+            }
             return self.cx.dropped(remote, len, DropReason::UnknownIkeSpi { spi: own });
         };
         let Some(sa) = self.sas.remove(&handle) else { return };
@@ -216,7 +215,20 @@ impl Endpoint {
         }
         let own_now = now + sa.skew;
         let next = sa.state.message(handle, own_now, arrival, &mut self.cx);
-        self.keep(handle, sa.skew, next);
+        self.keep(now, handle, sa.skew, next);
+    }
+
+    /// Answers a repetition of the request that an SA has ended with. Says whether it was one.
+    fn repeat_last(&mut self, now: Time, own: IkeSpi, arrival: &Arrival<'_>) -> bool {
+        let Some((ike, response, attempt)) = self.lingering.repeat(now, own, arrival.bytes) else {
+            return false;
+        };
+        if !response.is_empty() {
+            self.cx.transmit(arrival.path, &response);
+        }
+        let (exchange, message_id) = (arrival.raw.header.exchange, arrival.raw.header.message_id);
+        self.cx.event(Event::Retransmitted { ike, exchange, message_id, response: true, attempt });
+        true
     }
 
     fn init_request(&mut self, now: Time, arrival: &Arrival<'_>) {
@@ -236,7 +248,7 @@ impl Endpoint {
             Err(Unusable::Critical(kind)) => {
                 let request = Message { header, payloads: Vec::new() };
                 let (notify, data) = (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![kind.0]);
-                if self.may_reply(now) {
+                if self.cx.may_reply(now, remote, len) {
                     responder::refuse(
                         &mut self.cx,
                         arrival.path,
@@ -302,7 +314,7 @@ impl Endpoint {
         let Some(sa) = self.sas.get_mut(&ike) else { return false };
         let (response, attempt) = match &mut sa.state {
             State::ResponderAuth(state) => match state.repeat_init(arrival.bytes) {
-                Some(response) => (response.to_vec(), 1),
+                Some((response, attempt)) => (response.to_vec(), attempt),
                 None => return false,
             },
             State::Established(state) => match state.repeat_init(arrival.bytes) {
@@ -371,19 +383,24 @@ impl Endpoint {
                 continue;
             };
             let next = sa.state.timeout(handle, now + sa.skew, &mut self.cx);
-            self.keep(handle, sa.skew, next);
+            self.keep(now, handle, sa.skew, next);
         }
     }
 
     fn command(&mut self, now: Time, command: Command) {
         match command {
             Command::Initiate(connection) => {
-                if self.shutting_down {
-                    return;
-                }
-                let handle = self.handle_for_new();
-                if let Some(state) = initiator::start(&mut self.cx, handle, now, connection) {
-                    self.adopt(handle, State::InitiatorInit(Box::new(state)));
+                let connection_name = connection.name.clone();
+                let started = if self.shutting_down {
+                    Err(NotStarted::ShuttingDown)
+                } else {
+                    let handle = self.handle_for_new();
+                    initiator::start(&mut self.cx, handle, now, connection)
+                        .map(|state| self.adopt(handle, State::InitiatorInit(Box::new(state))))
+                        .inspect_err(|_| self.cx.entropy.forget(handle.0))
+                };
+                if let Err(why) = started {
+                    self.cx.event(Event::NotStarted { connection: connection_name, why });
                 }
             }
             Command::DeleteIke { ike } => self.delete(now, ike),
@@ -455,6 +472,10 @@ impl Endpoint {
                 let reason = format!("no SA has this SPI; it came from {}", source.src_ip());
                 self.cx.event(Event::TrafficDropped { spi, reason });
             }
+            sa::Report::Runt { len, source } => {
+                let remote = SocketAddr::new(source.src_ip(), 0);
+                self.cx.dropped(remote, len, DropReason::Runt);
+            }
             // Rekeying is not there yet; what remains is the end of the lifetime.
             sa::Report::CounterThreshold { .. } => {}
         }
@@ -487,7 +508,7 @@ impl Endpoint {
     }
 
     /// Puts an SA back after it has handled something, or clears up behind it.
-    fn keep(&mut self, handle: IkeHandle, skew: Duration, next: Next) {
+    fn keep(&mut self, now: Time, handle: IkeHandle, skew: Duration, next: Next) {
         match next {
             Next::State(state) => {
                 if !state.is_half_open_responder() {
@@ -497,6 +518,11 @@ impl Endpoint {
                 self.schedule(handle);
             }
             Next::Closed(state, reason) => self.clear_up(handle, state, reason),
+            Next::Answered(state, reason, answered) => {
+                let until = now + self.cx.config.timers.linger;
+                self.lingering.keep(state.own_spi(), handle, until, answered);
+                self.clear_up(handle, state, reason);
+            }
         }
     }
 
@@ -545,3 +571,6 @@ pub struct SaClock {
     /// Whether a request of ours waits for its answer.
     pub waiting: bool,
 }
+
+#[cfg(test)]
+mod tests;

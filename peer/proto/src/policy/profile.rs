@@ -214,7 +214,7 @@ pub struct Timers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Child SAs of one IKE SA; what they count is reading R24.
+    /// Child SAs of one IKE SA; what they count is reading R24. Not applied yet.
     pub max_children: usize,
     /// Half-open IKE SAs in all.
     pub half_open: usize,

@@ -47,6 +47,9 @@ macro_rules! readings {
             pub const ALL: &'static [(&'static str, &'static [&'static str])] =
                 &[$(($id, $name::VALUES)),+];
 
+            /// The ids of readings that nothing depends on yet: no session shows another value.
+            pub const NOT_APPLIED: &'static [&'static str] = &["R24"];
+
             /// The value of the reading `id`, if there is such a reading.
             pub fn value(&self, id: &str) -> Option<&'static str> {
                 match id {
@@ -162,7 +165,8 @@ readings! {
         /// Whenever nothing was heard.
         Periodic = "periodic",
     }
-    /// What the limit of child SAs counts.
+    /// What the limit of child SAs counts. Not applied yet: CREATE_CHILD_SA is refused, so nobody asks
+    /// for a second one.
     r24 "R24" ChildCount {
         /// Pairs; the overlap of a rekey is not counted.
         #[default] Pairs = "pairs",

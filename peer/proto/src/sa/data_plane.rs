@@ -198,6 +198,7 @@ impl DataPlane {
         for packet in packets {
             let Some(spi) = packet.first_chunk().copied().map(u32::from_be_bytes) else {
                 unknown.count(DropKind::BadLength);
+                reports.tell(Report::Runt { len: packet.len(), source: path });
                 results.push(Err(OpenError::BadLength(packet.len())));
                 continue;
             };

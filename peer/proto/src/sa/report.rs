@@ -40,6 +40,13 @@ pub enum Report {
         /// The path that it came by.
         source: Encap,
     },
+    /// A packet is too short to name an SPI.
+    Runt {
+        /// Its length in octets.
+        len: usize,
+        /// The path that it came by.
+        source: Encap,
+    },
     /// The soft limit of an SA is spent: time to rekey. Told once.
     CounterThreshold {
         /// The tunnel.

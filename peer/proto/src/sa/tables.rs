@@ -99,7 +99,10 @@ impl Reports {
     }
 
     pub(super) fn tell(&mut self, report: Report) {
-        let is_drop = matches!(report, Report::Dropped { .. } | Report::UnknownSpi { .. });
+        let is_drop = matches!(
+            report,
+            Report::Dropped { .. } | Report::UnknownSpi { .. } | Report::Runt { .. }
+        );
         let room = if is_drop { self.max } else { self.max.saturating_mul(2) };
         if self.waiting.len() < room {
             self.waiting.push_back(report);

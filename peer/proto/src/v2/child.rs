@@ -12,7 +12,7 @@ use crate::endpoint::context::Context;
 use crate::entropy::Label;
 use crate::event::{ChildEstablished, ChildKeyLog, Event, KeyLogEntry, Offer, Role, Side};
 use crate::io::{Channel, IkeHandle, Path};
-use crate::policy::{ChildContext, ChildSelection};
+use crate::policy::{ChildContext, ChildSelection, TransportMode};
 use crate::sa::{
     self, Encap, InboundParams, InboundSa, OutboundParams, OutboundSa, ReplayWindow, SaError,
     SelectorRange, Selectors, TunnelId,
@@ -42,6 +42,8 @@ pub(crate) struct ChildRequest<'a> {
     pub(crate) ts_r: &'a Ts,
     /// Whether there is a NAT between the ends.
     pub(crate) nat: bool,
+    /// Whether USE_TRANSPORT_MODE is asked for.
+    pub(crate) transport: bool,
 }
 
 /// What it gets: everything that both ends need to know to install it.
@@ -89,7 +91,11 @@ pub(crate) struct Nonces<'a> {
 pub(crate) fn accept(cx: &mut Context, request: &ChildRequest<'_>) -> Result<Accepted, Notify> {
     let ChildRequest { ike, remote, .. } = *request;
     let profile = &cx.config.profile;
-    let context = ChildContext { ke_group: None, is_first: true, nat: request.nat };
+    if request.transport && profile.readings.r21 == TransportMode::Refuse {
+        let why = "R21: transport mode is refused".to_owned();
+        return Err(refused(cx, ike, NotifyType::NO_PROPOSAL_CHOSEN, why));
+    }
+    let context = ChildContext { ke_group: None, is_first: true, nat: request.nat, runs_ah: false };
     let (suite, mut chosen, spi_out) = match profile.select_child(request.proposals, &context) {
         ChildSelection::Accept { proposal, suite, chosen } => {
             let offered = request.proposals.iter().find(|offer| offer.number == proposal);

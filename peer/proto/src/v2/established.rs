@@ -16,7 +16,7 @@ use crate::datagram::KEEPALIVE;
 use crate::endpoint::context::Context;
 use crate::event::{CloseReason, DropReason, Event, NatStatus, Role};
 use crate::io::{self, Deadline, IkeHandle, Path, TimerReason};
-use crate::policy::{Dpd, ProbeMode};
+use crate::policy::{Dpd, IkeDeleteAnswer, ProbeMode};
 use crate::sa;
 use crate::time::Time;
 use crate::wire::v2::{Delete, Message, Notify, Payload};
@@ -306,6 +306,12 @@ impl Established {
         }
     }
 
+    /// Takes back the offer of the Child SA that was to receive on `spi`: what the peer granted for it
+    /// cannot be used, and the peer would keep it otherwise (RFC 7296 §1.4.1).
+    pub(crate) fn disown(&mut self, ike: IkeHandle, now: Time, spi: u32, cx: &mut Context) {
+        self.begin(ike, now, Task::DeleteChild(spi, CloseReason::ProtocolError), cx);
+    }
+
     /// Deletes a Child SA because it can be used no longer.
     pub(crate) fn expire_child(
         &mut self,
@@ -469,11 +475,12 @@ impl Established {
             cx.transmit(arrival.path, &response);
             self.sent(now);
         }
-        self.answered = Answered::new(arrival.bytes, response);
-        match closes {
-            Some(reason) => self.closed(reason),
-            None => Next::State(State::Established(self)),
+        let answered = Answered::new(arrival.bytes, response);
+        if let Some(reason) = closes {
+            return Next::Answered(State::Established(self), reason, answered);
         }
+        self.answered = answered;
+        Next::State(State::Established(self))
     }
 
     /// Deletes and notifications of the peer (RFC 7296 §1.4, §1.4.1).
@@ -487,7 +494,11 @@ impl Established {
         for payload in &request.payloads {
             match payload {
                 Payload::Delete(delete) if delete.protocol == ProtocolId::IKE => {
-                    return (Vec::new(), Some(CloseReason::DeletedByPeer));
+                    let answer = match cx.config.profile.readings.r30 {
+                        IkeDeleteAnswer::Empty => Vec::new(),
+                        IkeDeleteAnswer::Echo => vec![Payload::Delete(Delete::ike())],
+                    };
+                    return (answer, Some(CloseReason::DeletedByPeer));
                 }
                 Payload::Delete(delete) if delete.protocol == ProtocolId::ESP => {
                     for spi in &delete.spis {

@@ -9,5 +9,5 @@ pub(crate) mod responder;
 pub(crate) mod sa;
 pub(crate) mod syntax;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod window;

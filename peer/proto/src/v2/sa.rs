@@ -11,6 +11,7 @@
 use core::time::Duration;
 
 use super::established::Established;
+use super::window::Answered;
 use super::{initiator, responder};
 use crate::endpoint::context::Context;
 use crate::event::{CloseReason, Event};
@@ -55,6 +56,9 @@ pub(crate) enum Next {
     State(State),
     /// It has ended, in this state and for this reason; the endpoint clears up.
     Closed(State, CloseReason),
+    /// It has ended with the answer to a request, which the endpoint keeps for a while: if the answer is
+    /// lost, the request comes again (RFC 7296 §2.1).
+    Answered(State, CloseReason, Answered),
 }
 
 impl State {

@@ -55,7 +55,7 @@ fn two_ends_agree_on(#[case] ike: &str, #[case] child: &str) {
 }
 
 /// An ICMP echo request between two inner addresses.
-pub(super) fn echo(source: [u8; 4], destination: [u8; 4], len: usize) -> Vec<u8> {
+pub(crate) fn echo(source: [u8; 4], destination: [u8; 4], len: usize) -> Vec<u8> {
     let builder =
         etherparse::PacketBuilder::ipv4(source, destination, 64).icmpv4_echo_request(7, 1);
     let mut packet = Vec::new();

@@ -135,6 +135,7 @@ fn every_drop_is_counted_and_reported() {
             dropped(OpenError::BadIcv),
             dropped(OpenError::Replay(1)),
             Report::UnknownSpi { spi, source },
+            Report::Runt { len: 3, source },
         ]
     );
     let sa = theirs.inbound(0x1000).unwrap();

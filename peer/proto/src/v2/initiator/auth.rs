@@ -179,11 +179,16 @@ impl AwaitAuth {
             suite: self.agreed.channel.suite,
             nat: self.agreed.nat,
         })));
+        // What the peer has granted and this end does not take, the peer is told to drop.
+        let mut disowned = None;
         let child = match self.child_of(response, error) {
             Ok(accepted) => {
                 let nonces = child::Nonces { ni: &self.agreed.ni, nr: &self.agreed.nr };
                 let encap = child::encap(self.agreed.path, self.agreed.nat.found());
-                child::install(cx, ike, now, &self.agreed.channel, &accepted, nonces, encap).ok()
+                let channel = &self.agreed.channel;
+                let child = child::install(cx, ike, now, channel, &accepted, nonces, encap).ok();
+                disowned = child.is_none().then_some(self.spi_in);
+                child
             }
             Err(ungranted) => {
                 cx.free_child_spi(self.spi_in);
@@ -193,6 +198,7 @@ impl AwaitAuth {
                     }
                     Ungranted::ByUs(notify, misfit) => {
                         cx.misfit(Some(ike), remote, &misfit);
+                        disowned = Some(self.spi_in);
                         (Side::Local, notify, misfit.to_string())
                     }
                 };
@@ -209,7 +215,11 @@ impl AwaitAuth {
             answered: Answered::default(),
             init_answered: Answered::default(),
         };
-        Next::State(State::Established(Box::new(Established::initiator(now, opening, &cx.config))))
+        let mut state = Established::initiator(now, opening, &cx.config);
+        if let Some(spi) = disowned {
+            state.disown(ike, now, spi, cx);
+        }
+        Next::State(State::Established(Box::new(state)))
     }
 
     fn is_peer(&self, id_r: &Id, auth: &Auth, cx: &Context) -> bool {

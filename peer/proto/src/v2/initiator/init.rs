@@ -9,7 +9,7 @@ use crate::crypto::suite::{Group, IkeSuite};
 use crate::crypto::{CryptoError, SecretBytes};
 use crate::endpoint::context::{Context, Envelope};
 use crate::entropy::Label;
-use crate::event::{CloseReason, DropReason, Event, Role};
+use crate::event::{CloseReason, DropReason, Event, NotStarted, Role};
 use crate::io::{Channel, Deadline, IkeHandle, Path};
 use crate::policy;
 use crate::time::Time;
@@ -47,14 +47,17 @@ struct Request {
     cookie: Option<Vec<u8>>,
 }
 
-/// Starts an IKE SA. `None` if no proposal names a group that can be computed.
+/// Starts an IKE SA.
+///
+/// # Errors
+/// If no proposal names a group that is known, or the group cannot be computed.
 pub(crate) fn start(
     cx: &mut Context,
     ike: IkeHandle,
     now: Time,
     connection: Box<Connection>,
-) -> Option<AwaitInit> {
-    let group = groups_of(&connection).next()?;
+) -> Result<AwaitInit, NotStarted> {
+    let group = groups_of(&connection).next().ok_or(NotStarted::NoGroup)?;
     let (channel, local_port, remote_port) = if connection.start_on_nat_port {
         (Channel::Nat, connection.nat_ports.local, connection.nat_ports.remote)
     } else {
@@ -67,7 +70,8 @@ pub(crate) fn start(
     };
     let spi_i = IkeSpi(cx.entropy.array(Label::IKE_SPI, ike.0));
     let ni = cx.entropy.bytes(Label::NONCE, ike.0, NONCE_LEN);
-    let pair = key_pair(cx, ike, group).ok()?;
+    let pair = key_pair(cx, ike, group)
+        .map_err(|error| NotStarted::Unable { error: error.to_string() })?;
     cx.event(Event::IkeHalfOpen {
         ike,
         connection: Some(connection.name.clone()),
@@ -77,7 +81,7 @@ pub(crate) fn start(
     });
     let request = Request { spi_i, connection, ni, pair, cookie: None };
     let pending = request.send(path, now, cx);
-    Some(AwaitInit { request, path, cookies: 0, groups_tried: vec![group], refused: None, pending })
+    Ok(AwaitInit { request, path, cookies: 0, groups_tried: vec![group], refused: None, pending })
 }
 
 fn key_pair(cx: &mut Context, ike: IkeHandle, group: Group) -> Result<KeyPair, CryptoError> {

@@ -24,14 +24,19 @@ pub(crate) struct AwaitAuth {
     pub(super) nr: Vec<u8>,
     pub(super) init_request: Vec<u8>,
     pub(super) init_response: Vec<u8>,
+    /// How often the response was repeated.
+    pub(super) repeated: u32,
     pub(super) expires: Time,
 }
 
 impl AwaitAuth {
     /// The answer to a repetition of the IKE_SA_INIT request.
-    pub(crate) fn repeat_init(&self, request: &[u8]) -> Option<&[u8]> {
-        (self.init_request == request && !self.init_response.is_empty())
-            .then_some(self.init_response.as_slice())
+    pub(crate) fn repeat_init(&mut self, request: &[u8]) -> Option<(&[u8], u32)> {
+        if self.init_request != request || self.init_response.is_empty() {
+            return None;
+        }
+        self.repeated = self.repeated.saturating_add(1);
+        Some((&self.init_response, self.repeated))
     }
 
     pub(crate) fn deadline(&self) -> Deadline {
@@ -68,7 +73,7 @@ impl AwaitAuth {
 
     /// A request that is authentic and cannot be used: the SA does not come up.
     fn unusable(
-        mut self: Box<Self>,
+        self: Box<Self>,
         ike: IkeHandle,
         arrival: &Arrival<'_>,
         unusable: Unusable,
@@ -84,8 +89,21 @@ impl AwaitAuth {
                 Notify::new(NotifyType::INVALID_SYNTAX, Vec::new())
             }
         };
-        self.answer(ike, arrival, &[Payload::Notify(notify)], cx);
-        self.closed(CloseReason::ProtocolError)
+        self.refuse(ike, arrival, CloseReason::ProtocolError, notify, cx)
+    }
+
+    /// Ends the SA with an answer that says why.
+    fn refuse(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        reason: CloseReason,
+        notify: Notify,
+        cx: &mut Context,
+    ) -> Next {
+        let response = self.answer(ike, arrival, &[Payload::Notify(notify)], cx);
+        let answered = Answered::new(arrival.bytes, response);
+        Next::Answered(State::ResponderAuth(self), reason, answered)
     }
 
     fn answer(
@@ -117,16 +135,16 @@ impl AwaitAuth {
             Err(misfit) => {
                 cx.misfit(Some(ike), remote, &misfit);
                 let notify = Notify::new(NotifyType::INVALID_SYNTAX, Vec::new());
-                self.answer(ike, arrival, &[Payload::Notify(notify)], cx);
-                return self.closed(CloseReason::ProtocolError);
+                return self.refuse(ike, arrival, CloseReason::ProtocolError, notify, cx);
             }
         };
         let Some((psk, local_id)) = self.authenticate(ike, arrival, &claim, cx) else {
-            if cx.config.profile.refusal == RefusalStyle::Notify {
-                let notify = Notify::new(NotifyType::AUTHENTICATION_FAILED, Vec::new());
-                self.answer(ike, arrival, &[Payload::Notify(notify)], cx);
+            let reason = CloseReason::AuthenticationFailed;
+            if cx.config.profile.refusal == RefusalStyle::Silent {
+                return self.closed(reason);
             }
-            return self.closed(CloseReason::AuthenticationFailed);
+            let notify = Notify::new(NotifyType::AUTHENTICATION_FAILED, Vec::new());
+            return self.refuse(ike, arrival, reason, notify, cx);
         };
         let transcript = self.transcript();
         let auth =
@@ -158,6 +176,7 @@ impl AwaitAuth {
             ts_i: claim.ts_i,
             ts_r: claim.ts_r,
             nat: self.nat.found(),
+            transport: request.notify(NotifyType::USE_TRANSPORT_MODE).is_some(),
         };
         let child = child::accept(cx, &wanted).and_then(|accepted| {
             let nonces = child::Nonces { ni: &self.ni, nr: &self.nr };

@@ -42,7 +42,9 @@ pub(crate) fn init(
                 wanted: wanted.0,
             });
             let data = wanted.0.to_be_bytes().to_vec();
-            refuse(cx, path, bytes, request, NotifyType::INVALID_KE_PAYLOAD, data);
+            if cx.may_reply(now, path.remote, bytes.len()) {
+                refuse(cx, path, bytes, request, NotifyType::INVALID_KE_PAYLOAD, data);
+            }
             return None;
         }
         IkeSelection::Refuse(refusal) => {
@@ -56,7 +58,7 @@ pub(crate) fn init(
             });
             if cx.config.profile.refusal == RefusalStyle::Silent {
                 cx.dropped(path.remote, bytes.len(), DropReason::Silent);
-            } else {
+            } else if cx.may_reply(now, path.remote, bytes.len()) {
                 refuse(cx, path, bytes, request, answer, Vec::new());
             }
             return None;
@@ -121,6 +123,7 @@ pub(crate) fn init(
         nr,
         init_request: bytes.to_vec(),
         init_response,
+        repeated: 0,
         expires: now + cx.config.timers.half_open,
     })
 }

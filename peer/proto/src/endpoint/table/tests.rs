@@ -1,0 +1,247 @@
+//! What strangers and late repetitions get, and that nothing ends in silence.
+
+use core::time::Duration;
+
+use rstest::rstest;
+
+use crate::config::EndpointConfig;
+use crate::crypto::suite::{ChildProtocol, Group};
+use crate::edge::EdgeInput;
+use crate::event::{DropReason, Event, NotStarted};
+use crate::fault::{Change, Fault};
+use crate::io::{Command, IkeHandle};
+use crate::sa::TunnelId;
+use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
+use crate::wire::{ExchangeType, PayloadType, TransformType};
+
+const OFFER: &str = "aes256-sha256-ecp256";
+
+fn connected(initiator: EndpointConfig, responder: EndpointConfig) -> Pair {
+    let mut pair = Pair::new(initiator, responder);
+    let offer = connection(OFFER, "aes256gcm16");
+    pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    pair
+}
+
+fn faulty(exchange: ExchangeType, change: Change) -> EndpointConfig {
+    let fault = Fault { exchange, response: false, nth: None, copies: None, change };
+    EndpointConfig { faults: vec![fault], ..endpoint_config() }
+}
+
+/// The last message that `side` has sent, and the answer to it.
+fn last_exchange(pair: &Pair, side: Side) -> (Flight, Flight) {
+    let at = pair.sent.iter().rposition(|(by, _)| *by == side).unwrap();
+    (pair.sent[at].1.clone(), pair.sent[at + 1].1.clone())
+}
+
+#[rstest]
+#[case::no_idi(Change::DropPayload { payload: PayloadType::IDI })]
+#[case::unreadable(Change::ReplaceBody { payload: PayloadType::SA, body: vec![1] })]
+#[case::critical(Change::AddPayload { payload: PayloadType(200), critical: true, body: vec![] })]
+#[case::wrong_auth(Change::FlipBits { payload: PayloadType::AUTH, at: -1, mask: 1 })]
+fn a_repeated_ike_auth_gets_the_refusal_again(#[case] change: Change) {
+    let mut pair = Pair::new(faulty(ExchangeType::IKE_AUTH, change), endpoint_config());
+    let offer = connection(OFFER, "aes256gcm16");
+    pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    assert_eq!(pair.responder.edge.endpoint().ike_sas(), 0, "{:#?}", pair.responder.events);
+    let (request, answer) = (pair.sent[2].1.clone(), pair.sent[3].1.clone());
+    for _ in 0..2 {
+        pair.arrive(Side::Initiator, &request);
+        assert_eq!(pair.intercept(), [(Side::Responder, answer.clone())]);
+    }
+    let attempts = pair.responder.events.iter().filter_map(|event| match event {
+        Event::Retransmitted { ike, attempt, response: true, .. } => Some((*ike, *attempt)),
+        _ => None,
+    });
+    assert_eq!(attempts.collect::<Vec<_>>(), [(IkeHandle(1), 1), (IkeHandle(1), 2)]);
+    pair.advance_in_silence(Duration::from_secs(31));
+    pair.arrive(Side::Initiator, &request);
+    assert_eq!(pair.intercept(), []);
+}
+
+#[test]
+fn a_repeated_delete_of_the_ike_sa_gets_its_answer_again() {
+    let mut pair = connected(endpoint_config(), endpoint_config());
+    pair.command(Side::Initiator, Command::DeleteIke { ike: IkeHandle(1) });
+    assert_eq!(pair.responder.edge.endpoint().ike_sas(), 0);
+    let (request, answer) = last_exchange(&pair, Side::Initiator);
+    pair.arrive(Side::Initiator, &request);
+    assert_eq!(pair.intercept(), [(Side::Responder, answer)]);
+}
+
+#[test]
+fn last_answers_are_kept_up_to_a_bound() {
+    let mut pair = Pair::new(endpoint_config(), endpoint_config());
+    let mut requests = Vec::new();
+    for number in 1..=257 {
+        let offer = connection(OFFER, "aes256gcm16");
+        pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+        pair.command(Side::Initiator, Command::DeleteIke { ike: IkeHandle(number) });
+        requests.push(last_exchange(&pair, Side::Initiator).0);
+    }
+    for (at, is_known) in [(0, false), (1, true), (256, true)] {
+        pair.arrive(Side::Initiator, &requests[at]);
+        assert_eq!(pair.intercept().len(), usize::from(is_known), "{at}");
+    }
+}
+
+#[rstest]
+#[case::no_proposal_chosen(true)]
+#[case::invalid_ke_payload(false)]
+fn refusals_of_strangers_are_limited(#[case] proposal: bool) {
+    let mut responder = endpoint_config();
+    responder.limits.error_replies_per_second = 3;
+    if proposal {
+        responder.profile.ike.encr.accept = vec!["aes128".parse().unwrap()];
+    } else {
+        responder.profile.ike.groups.accept = vec![Group::Ecp384];
+    }
+    let mut pair = Pair::new(endpoint_config(), responder);
+    let answered = |pair: &mut Pair| {
+        let mut answers = 0;
+        for _ in 0..5 {
+            let offer = connection("aes256-sha256-ecp256-ecp384", "aes256gcm16");
+            let command = Command::Initiate(Box::new(offer));
+            pair.handle(Side::Initiator, EdgeInput::Command(command));
+            let request = pair.intercept().remove(0).1;
+            pair.arrive(Side::Initiator, &request);
+            answers += pair.intercept().len();
+        }
+        answers
+    };
+    assert_eq!(answered(&mut pair), 3);
+    let limited = |event: &&Event| {
+        matches!(event, Event::PacketDropped { reason: DropReason::ErrorRateLimit, .. })
+    };
+    assert_eq!(pair.responder.events.iter().filter(limited).count(), 2);
+    pair.now = pair.now + Duration::from_secs(1);
+    assert_eq!(answered(&mut pair), 3);
+}
+
+#[test]
+fn demands_for_cookies_are_not_limited() {
+    let mut responder = endpoint_config();
+    responder.limits.error_replies_per_second = 0;
+    responder.profile.limits.cookie_threshold = 0;
+    let pair = connected(endpoint_config(), responder);
+    let up = |event: &Event| matches!(event, Event::IkeEstablished(_));
+    assert!(pair.initiator.events.iter().any(up), "{:#?}", pair.responder.events);
+}
+
+#[test]
+fn a_connection_that_is_not_tried_is_told_of_and_leaves_nothing() {
+    let mut pair = Pair::new(endpoint_config(), endpoint_config());
+    let mut groupless = connection(OFFER, "aes256gcm16");
+    for proposal in &mut groupless.ike {
+        proposal.transforms.retain(|transform| transform.kind != TransformType::KE);
+    }
+    pair.command(Side::Initiator, Command::Initiate(Box::new(groupless)));
+    pair.command(Side::Initiator, Command::Shutdown);
+    let offer = connection(OFFER, "aes256gcm16");
+    pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    let why = pair.initiator.events.iter().filter_map(|event| match event {
+        Event::NotStarted { why, .. } => Some(why.clone()),
+        _ => None,
+    });
+    assert_eq!(why.collect::<Vec<_>>(), [NotStarted::NoGroup, NotStarted::ShuttingDown]);
+    assert_eq!(pair.initiator.edge.endpoint().footprint().entropy, 0);
+}
+
+#[test]
+fn a_packet_too_short_for_an_spi_is_told_of() {
+    let mut pair = connected(endpoint_config(), endpoint_config());
+    pair.arrive(Side::Initiator, &Flight::Raw(50, vec![1, 2, 3]));
+    let runt = |event: &Event| {
+        matches!(event, Event::PacketDropped { len: 3, reason: DropReason::Runt, .. })
+    };
+    assert!(pair.responder.events.iter().any(runt), "{:#?}", pair.responder.events);
+}
+
+#[test]
+fn repetitions_of_the_first_answer_are_counted_while_half_open() {
+    let mut pair = Pair::new(endpoint_config(), endpoint_config());
+    let offer = connection(OFFER, "aes256gcm16");
+    pair.handle(Side::Initiator, EdgeInput::Command(Command::Initiate(Box::new(offer))));
+    let request = pair.intercept().remove(0).1;
+    for _ in 0..4 {
+        pair.arrive(Side::Initiator, &request);
+    }
+    let attempts = pair.responder.events.iter().filter_map(|event| match event {
+        Event::Retransmitted { attempt, .. } => Some(*attempt),
+        _ => None,
+    });
+    assert_eq!(attempts.collect::<Vec<_>>(), [1, 2, 3]);
+}
+
+#[test]
+fn a_granted_child_sa_that_is_not_taken_is_deleted() {
+    // <-- IKE_AUTH { IDr, AUTH, SA, TSi, TSr wider than asked for }
+    let change = Change::FlipBits { payload: PayloadType::TSR, at: -6, mask: 3 };
+    let exchange = ExchangeType::IKE_AUTH;
+    let mut responder = endpoint_config();
+    responder.faults = vec![Fault { exchange, response: true, nth: None, copies: None, change }];
+    let pair = connected(endpoint_config(), responder);
+    // --> INFORMATIONAL { D(ESP) }, <-- INFORMATIONAL { D(ESP) }
+    assert_eq!(pair.sent.len(), 6, "{:#?}", pair.initiator.events);
+    let closed = |event: &Event| matches!(event, Event::ChildClosed { .. });
+    assert!(pair.responder.events.iter().any(closed), "{:#?}", pair.responder.events);
+    for node in [&pair.initiator, &pair.responder] {
+        assert_eq!(node.edge.endpoint().ike_sas(), 1);
+        assert_eq!(node.edge.endpoint().footprint().child_spis, 0);
+        assert_eq!(node.edge.data_plane().inbound_sas(), 0);
+    }
+}
+
+#[rstest]
+#[case("empty", 0)]
+#[case("echo", 8)]
+fn reading_r30_says_how_a_delete_of_the_ike_sa_is_answered(#[case] r30: &str, #[case] len: usize) {
+    let mut responder = endpoint_config();
+    responder.profile.readings.set("R30", r30).unwrap();
+    let mut pair = connected(endpoint_config(), responder);
+    pair.command(Side::Initiator, Command::DeleteIke { ike: IkeHandle(1) });
+    let Flight::Udp(_, answer) = last_exchange(&pair, Side::Initiator).1 else { panic!() };
+    let keys = pair.initiator.keys.iter().find_map(|entry| match entry {
+        crate::event::KeyLogEntry::Ike(keys) => Some(keys),
+        _ => None,
+    });
+    let keys = keys.unwrap();
+    let (encr, integ) = (keys.suite.encr, keys.suite.integ);
+    let provider = &crate::crypto::RustCrypto;
+    let cipher =
+        crate::crypto::IkeCipher::new(provider, encr, integ, &keys.sk_er, &keys.sk_ar).unwrap();
+    assert_eq!(cipher.open(&answer, 32).unwrap().len(), len);
+}
+
+#[rstest]
+#[case("ignore", true)]
+#[case("refuse", false)]
+fn reading_r21_says_what_transport_mode_gets(#[case] r21: &str, #[case] is_up: bool) {
+    let body = vec![0, 0, 0x40, 0x07];
+    let change = Change::AddPayload { payload: PayloadType::NOTIFY, critical: false, body };
+    let mut responder = endpoint_config();
+    responder.profile.readings.set("R21", r21).unwrap();
+    let pair = connected(faulty(ExchangeType::IKE_AUTH, change), responder);
+    let up = |event: &Event| matches!(event, Event::ChildEstablished(_));
+    assert_eq!(pair.responder.events.iter().any(up), is_up, "{:#?}", pair.responder.events);
+    assert_eq!(pair.responder.edge.endpoint().ike_sas(), 1);
+}
+
+#[test]
+fn an_offer_of_ah_does_not_keep_esp_out() {
+    let mut responder = endpoint_config();
+    responder.profile.child.protocols.accept.push(ChildProtocol::Ah);
+    let mut pair = Pair::new(endpoint_config(), responder);
+    let mut offer = connection(OFFER, "ah:sha256");
+    let mut esp = connection(OFFER, "aes256gcm16").child.remove(0);
+    esp.number = 2;
+    offer.child.push(esp);
+    pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    let up = |event: &Event| matches!(event, Event::ChildEstablished(_));
+    assert!(pair.responder.events.iter().any(up), "{:#?}", pair.responder.events);
+    let packet = crate::v2::tests::echo([10, 0, 1, 1], [10, 0, 2, 1], 8);
+    let tunnel = TunnelId(1);
+    pair.handle(Side::Initiator, EdgeInput::Inner { tunnel, packet: &packet });
+    pair.deliver();
+    assert_eq!(pair.responder.inner.len(), 1);
+}
