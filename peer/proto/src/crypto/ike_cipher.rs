@@ -109,12 +109,6 @@ impl IkeCipher {
         self.iv_len + (plaintext_len + 1).next_multiple_of(self.block_len) + self.icv_len
     }
 
-    /// The most octets of payloads that a body of at most `body_len` octets can seal.
-    pub const fn max_plaintext(&self, body_len: usize) -> usize {
-        let rest = body_len.saturating_sub(self.iv_len + self.icv_len);
-        (rest - rest % self.block_len).saturating_sub(1)
-    }
-
     /// Seals `plaintext` and returns the body: vector, ciphertext, ICV.
     ///
     /// `prefix` is the whole message before the body, from the IKE header through the generic

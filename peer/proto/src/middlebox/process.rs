@@ -228,19 +228,6 @@ impl Middlebox {
         id
     }
 
-    /// Removes a rule; what it holds stays held until released. False if it is not there.
-    pub fn remove_rule(&mut self, id: RuleId) -> bool {
-        let before = self.rules.len();
-        self.rules.retain(|active| active.id != id);
-        self.rules.len() != before
-    }
-
-    /// How many datagrams matched a rule so far, and how many of them it holds.
-    pub fn rule_counts(&self, id: RuleId) -> (u32, usize) {
-        let matched = self.rules.iter().find(|active| active.id == id).map_or(0, |r| r.matched);
-        (matched, self.held.iter().filter(|held| held.rule == id).count())
-    }
-
     /// Lets datagrams go on that `rule` holds, now; returns how many. The rule stays.
     pub fn release(&mut self, now: Time, rule: RuleId, order: Release) -> usize {
         let (mut released, kept): (Vec<_>, Vec<_>) =
@@ -278,16 +265,6 @@ impl Middlebox {
     /// The NAT, for looking at its mappings.
     pub const fn nat(&self) -> Option<&Nat> {
         self.nat.as_ref()
-    }
-
-    /// Changes what happens to datagrams from now on; rules, NAT and what is under way stay.
-    pub const fn set_impairments(
-        &mut self,
-        to_peer: super::config::DirectionConfig,
-        to_edge: super::config::DirectionConfig,
-    ) {
-        self.config.to_peer = to_peer;
-        self.config.to_edge = to_edge;
     }
 
     fn translate(&mut self, now: Time, direction: Direction, datagram: &mut Datagram) -> bool {

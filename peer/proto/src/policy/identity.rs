@@ -15,6 +15,7 @@ use super::algorithm::listed;
 use super::profile::{IdentityType, Profile};
 use super::readings::{NameMatch, PrivateIdentity};
 use crate::crypto::SecretBytes;
+use crate::wire::hex;
 use crate::wire::num::IdType;
 use crate::wire::v2::Id;
 
@@ -254,7 +255,10 @@ impl FromStr for Identity {
             Some(("fqdn", name)) if !name.is_empty() => Ok(Self::Fqdn(name.to_owned())),
             Some(("email", name)) if name.contains('@') => Ok(Self::Email(name.to_owned())),
             Some(("keyid", key)) if !key.is_empty() => match key.strip_prefix("0x") {
-                Some(hex) => octets(hex).map(Self::KeyId).ok_or_else(wrong),
+                Some(hex) => match hex::decode(hex) {
+                    Ok(octets) if !octets.is_empty() => Ok(Self::KeyId(octets)),
+                    _ => Err(wrong()),
+                },
                 None => Ok(Self::KeyId(key.as_bytes().to_vec())),
             },
             _ if text.is_empty() => Err(wrong()),
@@ -299,16 +303,4 @@ impl fmt::Display for IdentityType {
             Self::KeyId => "key ID",
         })
     }
-}
-
-fn octets(hex: &str) -> Option<Vec<u8>> {
-    if hex.is_empty() || !hex.len().is_multiple_of(2) {
-        return None;
-    }
-    hex.as_bytes()
-        .chunks(2)
-        .map(|pair| {
-            core::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
-        })
-        .collect()
 }

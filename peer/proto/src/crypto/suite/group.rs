@@ -84,14 +84,6 @@ impl Group {
         }
     }
 
-    /// The length of the shared secret in octets: the modulus, or one coordinate.
-    pub const fn shared_len(self) -> usize {
-        match self {
-            Self::Ecp256 | Self::Ecp384 | Self::Ecp521 => self.public_len() / 2,
-            _ => self.public_len(),
-        }
-    }
-
     /// Whether it is a group of integers modulo a prime.
     pub const fn is_modp(self) -> bool {
         matches!(

@@ -133,11 +133,9 @@ fn hold_and_release_make_a_collision() {
         deliveries.iter().map(|d| d.datagram.bytes[23]).collect()
     };
     assert_eq!(ids(&drain(&mut middlebox)), [1, 3, 9]);
-    assert_eq!(middlebox.rule_counts(rule), (3, 1));
     assert_eq!(middlebox.release(at(50), rule, Release::InOrder), 1);
     assert_eq!(middlebox.poll_timeout(), Some(at(50)));
     assert_eq!(ids(&drain(&mut middlebox)), [2]);
-    assert!(middlebox.remove_rule(rule));
 }
 
 #[test]
