@@ -7,7 +7,7 @@ use ikeproof_driver::inner::InnerConfig;
 use ikeproof_driver::node::NodeConfig;
 use ikeproof_proto::config::{EndpointConfig, Limits, Timers};
 use ikeproof_proto::crypto::default_provider;
-use ikeproof_proto::forward::{DfPolicy, ForwardConfig};
+use ikeproof_proto::forward::ForwardConfig;
 use ikeproof_proto::middlebox::MiddleboxConfig;
 use ikeproof_proto::policy::{Credential, Identity, Profile};
 use ikeproof_scenarios::profile;
@@ -90,7 +90,6 @@ impl Settings {
                 mtu: forwarding.mtu,
                 mss_v4: forwarding.mss,
                 mss_v6: forwarding.mss_v6,
-                df: DfPolicy::default(),
                 decrement_ttl: false,
             },
             seed,

@@ -7,7 +7,6 @@ use core::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::mss::MssLimits;
-use super::packet::{IpVersion, be16};
 
 /// How the edge forwards inner packets. The default is what the edge does in production.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,8 +21,6 @@ pub struct ForwardConfig {
     /// Largest MSS left in an IPv6 SYN, both ways; `None` (`"off"`) rewrites nothing.
     #[serde(with = "limit")]
     pub mss_v6: Option<u16>,
-    /// The DF bit of the outer IPv4 header.
-    pub df: DfPolicy,
     /// Whether TTL or hop limit is decremented; off, since the inner hosts sit on the edge itself.
     pub decrement_ttl: bool,
 }
@@ -31,7 +28,7 @@ pub struct ForwardConfig {
 impl ForwardConfig {
     /// The configuration that changes nothing: the control of every check of this module.
     pub const TRANSPARENT: Self =
-        Self { mtu: None, mss_v4: None, mss_v6: None, df: DfPolicy::Copy, decrement_ttl: false };
+        Self { mtu: None, mss_v4: None, mss_v6: None, decrement_ttl: false };
 
     /// The MSS limits of both IP versions.
     pub const fn mss_limits(&self) -> MssLimits {
@@ -41,41 +38,7 @@ impl ForwardConfig {
 
 impl Default for ForwardConfig {
     fn default() -> Self {
-        Self {
-            mtu: Some(1400),
-            mss_v4: Some(1360),
-            mss_v6: Some(1340),
-            df: DfPolicy::Copy,
-            decrement_ttl: false,
-        }
-    }
-}
-
-/// The DF bit of the outer IPv4 header of a tunnel packet (RFC 4301 section 8.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DfPolicy {
-    /// As in the inner packet. Inner IPv6, which no router may fragment, counts as DF set.
-    #[default]
-    Copy,
-    /// Always set.
-    Set,
-    /// Always clear.
-    Clear,
-}
-
-impl DfPolicy {
-    /// Whether the outer header around `inner` carries DF.
-    pub fn outer_df(self, inner: &[u8]) -> bool {
-        match self {
-            Self::Set => true,
-            Self::Clear => false,
-            Self::Copy => match IpVersion::of(inner) {
-                Some(IpVersion::V6) => true,
-                Some(IpVersion::V4) => be16(inner, 6).is_some_and(|flags| flags & 0x4000 != 0),
-                None => false,
-            },
-        }
+        Self { mtu: Some(1400), mss_v4: Some(1360), mss_v6: Some(1340), decrement_ttl: false }
     }
 }
 
@@ -135,28 +98,14 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_number_or_off() {
-        let config: ForwardConfig =
-            serde_json::from_str(r#"{"mtu":"off","mss_v4":1300,"df":"clear"}"#).unwrap();
+        let config: ForwardConfig = serde_json::from_str(r#"{"mtu":"off","mss_v4":1300}"#).unwrap();
         assert_eq!(config.mtu, None);
         assert_eq!(config.mss_v4, Some(1300));
         assert_eq!(config.mss_v6, Some(1340));
-        assert_eq!(config.df, DfPolicy::Clear);
         let text = serde_json::to_string(&config).unwrap();
         assert_eq!(serde_json::from_str::<ForwardConfig>(&text).unwrap(), config);
         for wrong in [r#"{"mtu":0}"#, r#"{"mtu":70000}"#, r#"{"mtu":-1}"#, r#"{"mtu":"no"}"#] {
             assert!(serde_json::from_str::<ForwardConfig>(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn the_outer_df_bit_follows_the_policy() {
-        let mut inner = [0x45, 0, 0, 20, 0, 0, 0x40, 0];
-        assert!(DfPolicy::Copy.outer_df(&inner));
-        assert!(!DfPolicy::Clear.outer_df(&inner));
-        inner[6] = 0;
-        assert!(!DfPolicy::Copy.outer_df(&inner));
-        assert!(DfPolicy::Set.outer_df(&inner));
-        assert!(DfPolicy::Copy.outer_df(&[0x60, 0, 0, 0, 0, 0, 0, 0]));
-        assert!(!DfPolicy::Copy.outer_df(&[]));
     }
 }

@@ -16,7 +16,7 @@ mod packet;
 mod reassembly;
 mod router;
 
-pub use config::{DfPolicy, ForwardConfig};
+pub use config::ForwardConfig;
 pub use fragment::{FragmentError, fragment_v4};
 pub use icmp::{IcmpError, NoIcmp, icmp_error};
 pub use mss::{MssLimits, MssSeen, Untouched, clamp_mss};

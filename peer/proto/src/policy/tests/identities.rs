@@ -113,6 +113,7 @@ fn types_that_name_no_credential_are_refused() {
 #[case("keyid:branch", "keyid:branch")]
 #[case("mail:user", "")]
 #[case("keyid:0xf", "")]
+#[case("keyid:0x+f", "")]
 #[case("", "")]
 fn identities_have_a_text(#[case] text: &str, #[case] expected: &str) {
     match text.parse::<Identity>() {
