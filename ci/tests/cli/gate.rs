@@ -189,7 +189,7 @@ fn failures_that_are_known(
     let own = own(folder.path());
     let entries = folder.path().join("known.toml");
     let text = format!(
-        "[[fail]]\npeer = 'embedded'\nscenario = '{scenario}'\n{versions}\nreason = 'known'\n\
+        "[[fail]]\npeer = 'embedded'\nscenario = '{scenario}'\n{versions}\nfails = 'established'\nreason = 'known'\n\
          ticket = 'here'\nexpires = '{expires}'\n"
     );
     fs::write(&entries, text).unwrap();
