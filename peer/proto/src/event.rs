@@ -256,6 +256,9 @@ pub struct IkeEstablished {
     pub local_id: Id,
     /// The peer's identity.
     pub remote_id: Id,
+    /// What names the credential that proved it. On the initiator, whose connection has one key, that is
+    /// the peer's identity.
+    pub credential: Id,
     /// The algorithms.
     pub suite: IkeSuite,
     /// What was found about NAT.

@@ -101,8 +101,8 @@ impl CaseRun<'_> {
         }
         if let Some(spec) = &wanted.credential {
             let id = identity(spec, party.place.own, party.place.outside).to_id();
-            if id != ike.remote_id {
-                return Err(format!("the credential of {} was used", ike.remote_id));
+            if id != ike.credential {
+                return Err(format!("the credential of {} was used", ike.credential));
             }
         }
         if let Some(retried) = &wanted.retried {

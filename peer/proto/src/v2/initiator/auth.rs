@@ -175,6 +175,7 @@ impl AwaitAuth {
             spi_i: self.agreed.channel.spi_i,
             spi_r: self.agreed.channel.spi_r,
             local_id: self.agreed.connection.id.clone(),
+            credential: id_r.clone(),
             remote_id: id_r,
             suite: self.agreed.channel.suite,
             nat: self.agreed.nat,

@@ -138,7 +138,9 @@ impl AwaitAuth {
                 return self.refuse(ike, arrival, CloseReason::ProtocolError, notify, cx);
             }
         };
-        let Some((psk, local_id)) = self.authenticate(ike, arrival, &claim, cx) else {
+        let Some(Proven { psk, local_id, credential }) =
+            self.authenticate(ike, arrival, &claim, cx)
+        else {
             let reason = CloseReason::AuthenticationFailed;
             if cx.config.profile.refusal == RefusalStyle::Silent {
                 return self.closed(reason);
@@ -165,6 +167,7 @@ impl AwaitAuth {
             spi_r: self.channel.spi_r,
             local_id,
             remote_id: claim.id_i.clone(),
+            credential,
             suite: self.channel.suite,
             nat: self.nat,
         })));
@@ -206,7 +209,7 @@ impl AwaitAuth {
         arrival: &Arrival<'_>,
         claim: &AuthRequest<'_>,
         cx: &mut Context,
-    ) -> Option<(SecretBytes, Id)> {
+    ) -> Option<Proven> {
         let Path { local, remote, .. } = arrival.path;
         let id = claim.id_i.to_string();
         let Some(auth) = claim.auth else {
@@ -219,8 +222,8 @@ impl AwaitAuth {
         };
         let query =
             IdentityQuery { id_i: claim.id_i, source: remote.ip(), nat_at_peer: self.nat.peer };
-        let psk = match cx.config.profile.identify(query, &cx.config.credentials) {
-            Ok(credential) => credential.psk.clone(),
+        let (psk, credential) = match cx.config.profile.identify(query, &cx.config.credentials) {
+            Ok(credential) => (credential.psk.clone(), credential.id.to_id()),
             Err(refusal) => {
                 let (rule, says) = (refusal.rule.clone(), refusal.to_string());
                 cx.event(Event::IdentityRefused { ike, id, rule, says });
@@ -243,7 +246,7 @@ impl AwaitAuth {
         let (spi_i, spi_r) = (self.channel.spi_i, self.channel.spi_r);
         cx.keys(|| KeyLogEntry::Psk { spi_i, spi_r, padded });
         let local_id = cx.config.identity.clone().unwrap_or_else(|| Id::ip(local.ip()));
-        Some((psk, local_id))
+        Some(Proven { psk, local_id, credential })
     }
 
     fn transcript(&self) -> Transcript<'_> {
@@ -258,6 +261,14 @@ impl AwaitAuth {
     fn encap(&self, path: Path) -> crate::sa::Encap {
         child::encap(path, self.nat.found())
     }
+}
+
+/// A peer that has proved who it is, and what the answer is made with.
+struct Proven {
+    psk: SecretBytes,
+    local_id: Id,
+    /// What names the credential.
+    credential: Id,
 }
 
 /// What an IKE_AUTH request must have without EAP (RFC 7296 §1.2).
