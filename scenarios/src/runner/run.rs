@@ -117,17 +117,17 @@ pub async fn run(
         containers: containers.as_ref(),
     };
     let lanes = wanted.iter().filter(|peer| peer.needs_containers()).count().max(1);
+    let queue = |peer: &PeerChoice| Queue {
+        peer: *peer,
+        cases: Mutex::new(runnable.iter().filter(|one| one.peer == *peer).cloned().collect()),
+    };
+    let queues: Vec<Queue<'_>> =
+        wanted.iter().map(queue).filter(|queue| queue.left() > 0).collect();
     let mut workers = Vec::new();
-    for peer in &wanted {
-        let queue: VecDeque<Planned<'_>> =
-            runnable.iter().filter(|one| one.peer == *peer).cloned().collect();
-        if queue.is_empty() {
-            continue;
-        }
-        let queue = Arc::new(Mutex::new(queue));
-        let count = if peer.needs_containers() { (options.jobs / lanes).max(1) } else { 1 };
+    for queue in &queues {
+        let count = if queue.peer.needs_containers() { (options.jobs / lanes).max(1) } else { 1 };
         for _ in 0..count {
-            workers.push(shared.worker(*peer, Arc::clone(&queue)));
+            workers.push(shared.worker(queue, &queues));
         }
     }
     futures_util::future::join_all(workers).await;
@@ -248,20 +248,54 @@ struct Shared<'a> {
     containers: Option<&'a Containers>,
 }
 
-type Queue<'a> = Arc<Mutex<VecDeque<Planned<'a>>>>;
+/// The cases of a peer that nobody has begun.
+struct Queue<'a> {
+    peer: PeerChoice,
+    cases: Mutex<VecDeque<Planned<'a>>>,
+}
+
+impl<'a> Queue<'a> {
+    fn next(&self) -> Option<Planned<'a>> {
+        self.cases.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
+    }
+
+    fn left(&self) -> usize {
+        self.cases.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+}
 
 impl Shared<'_> {
-    async fn worker(&self, peer: PeerChoice, queue: Queue<'_>) {
-        let mut stage = match self.stage(peer).await {
-            Ok(stage) => stage,
+    /// Works through the cases of a peer, and where it has containers helps with another's then: one
+    /// peer takes several times as long as the other.
+    async fn worker(&self, own: &Queue<'_>, queues: &[Queue<'_>]) {
+        match self.stage(own.peer).await {
+            Ok(stage) => self.serve(own, stage).await,
             Err(why) => {
-                while let Some(one) = next(&queue) {
+                while let Some(one) = own.next() {
                     self.keep(verdict::not_run(&one, self.options, &why));
                 }
-                return;
             }
+        }
+        let behind = || {
+            let others = queues.iter().filter(|queue| queue.peer.needs_containers());
+            others.filter(|queue| queue.left() >= WORTH_A_LANE).max_by_key(|queue| queue.left())
         };
-        while let Some(one) = self.next(&queue) {
+        while let Some(queue) = behind()
+            && own.peer.needs_containers()
+            && !self.is_over()
+        {
+            match self.stage(queue.peer).await {
+                Ok(stage) => self.serve(queue, stage).await,
+                // Whoever opened the first lane for it goes on.
+                Err(why) => return self.observer.note(&why),
+            }
+        }
+    }
+
+    async fn serve(&self, queue: &Queue<'_>, mut stage: Stage) {
+        while !self.is_over()
+            && let Some(one) = queue.next()
+        {
             self.one(&mut stage, &one).await;
         }
         if self.options.keep && !*self.stop.borrow() {
@@ -272,12 +306,9 @@ impl Shared<'_> {
         }
     }
 
-    /// The next case, unless the run ends.
-    fn next<'p>(&self, queue: &Queue<'p>) -> Option<Planned<'p>> {
-        if *self.stop.borrow() || *self.failed.borrow() {
-            return None;
-        }
-        next(queue)
+    /// Whether no further case is begun.
+    fn is_over(&self) -> bool {
+        *self.stop.borrow() || *self.failed.borrow()
     }
 
     async fn stage(&self, peer: PeerChoice) -> Result<Stage, String> {
@@ -364,6 +395,5 @@ fn day(began: jiff::Timestamp) -> jiff::civil::Date {
 /// No case may hold up a lane for longer.
 const CASE_LIMIT: Duration = Duration::from_secs(300);
 
-fn next<'p>(queue: &Queue<'p>) -> Option<Planned<'p>> {
-    queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
-}
+/// Cases that are worth another lane, which takes a few seconds to open.
+const WORTH_A_LANE: usize = 12;
