@@ -37,16 +37,15 @@ impl CaseRun<'_> {
             return Err(fail("the tunnel is gone again".to_owned()));
         };
         self.is_as_wanted(party, tunnel, wanted).map_err(fail)?;
-        // A control of what comes: without its policies the peer sends in clear.
+        // The peer must say so as well.
+        let up = |sa: &IkeSa| sa.established && sa.children.iter().any(|child| child.installed);
+        let up = self.until(party, within, async |sas| sas.iter().any(up)).await?;
+        up.map_err(|sas| fail(format!("the edge has a tunnel, the peer has {sas:?}")))?;
+        // A control of what comes: without its policies the peer sends in clear. It has them by now.
         if party.spec.policies == Policies::Removed {
             party.peer.remove_policies().await?;
         }
-        // The peer must say so as well.
-        let up = |sa: &IkeSa| sa.established && sa.children.iter().any(|child| child.installed);
-        match self.until(party, within, async |sas| sas.iter().any(up)).await? {
-            Ok(()) => Ok(()),
-            Err(sas) => Err(fail(format!("the edge has a tunnel, the peer has {sas:?}"))),
-        }
+        Ok(())
     }
 
     fn is_as_wanted(
