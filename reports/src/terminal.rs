@@ -11,7 +11,7 @@ use crate::{
     matrix::{Cell, Matrix, attention},
     model::{Case, Report},
     tally::{Counts, Gate, Summary},
-    text::{ellipsis, one_line, wrap},
+    text::{ellipsis, one_line, plural, wrap},
     verdict::{ExitStatus, Verdict},
 };
 
@@ -39,11 +39,12 @@ pub fn terminal(report: &Report, options: &TerminalOptions) -> String {
     if !cases.is_empty() {
         out.push('\n');
     }
-    for case in cases.iter().take(MAX_PROBLEMS) {
-        problem(&mut out, case, paint);
+    let groups = grouped(&cases);
+    for (case, alike) in groups.iter().take(MAX_PROBLEMS) {
+        problem(&mut out, case, *alike, paint);
     }
-    if cases.len() > MAX_PROBLEMS {
-        let more = cases.len() - MAX_PROBLEMS;
+    let more: usize = groups.iter().skip(MAX_PROBLEMS).map(|(_, alike)| 1 + alike).sum();
+    if more > 0 {
         _ = writeln!(out, "…and {more} more to look at, in index.html and report.json\n");
     }
     for peer in &report.run.skipped_peers {
@@ -159,7 +160,24 @@ fn by_peer(out: &mut String, report: &Report, paint: Paint) {
     }
 }
 
-fn problem(out: &mut String, case: &Case, paint: Paint) {
+/// The cases to tell of, each with how many more are inconclusive for the same reason: where an engine
+/// is gone, all cases that follow are.
+fn grouped<'a>(cases: &[&'a Case]) -> Vec<(&'a Case, usize)> {
+    let mut groups: Vec<(&Case, usize)> = Vec::new();
+    for case in cases {
+        let alike = |(first, _): &&mut (&Case, usize)| {
+            case.verdict == Verdict::Inconclusive
+                && (first.verdict, &first.reason) == (case.verdict, &case.reason)
+        };
+        match groups.iter_mut().find(alike) {
+            Some((_, more)) => *more += 1,
+            None => groups.push((case, 0)),
+        }
+    }
+    groups
+}
+
+fn problem(out: &mut String, case: &Case, alike: usize, paint: Paint) {
     let aside = if case.self_check { " (self-check)" } else { "" };
     let verdict = paint.verdict(case.verdict, &case.verdict.word().to_uppercase());
     _ = writeln!(out, "{verdict}{aside} {}", case.label());
@@ -186,6 +204,9 @@ fn problem(out: &mut String, case: &Case, paint: Paint) {
     if !case.rerun.is_empty() {
         // Not wrapped: it is there to be copied.
         _ = writeln!(out, "  again: {}", one_line(&case.rerun));
+    }
+    if alike > 0 {
+        _ = writeln!(out, "  and {} more for the same reason", plural(alike, "case"));
     }
     out.push('\n');
 }

@@ -8,7 +8,8 @@ mod small;
 mod talk;
 
 use ikeproof_reports::{
-    Blame, HtmlOptions, TerminalOptions, Verdict, html, junit, summary_md, terminal, timeline_txt,
+    Blame, Case, HtmlOptions, TerminalOptions, Verdict, html, junit, summary_md, terminal,
+    timeline_txt,
 };
 use small::small;
 
@@ -66,6 +67,22 @@ fn terminal_of_every_verdict() {
     let text = terminal(&report, &TerminalOptions { width: 100, colour: false });
     assert!(!text.contains('\u{1b}'), "no escapes unless asked for, none of a peer's ever");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn what_is_inconclusive_for_one_reason_is_told_once() {
+    let (mut report, _) = small();
+    report.cases.retain(|case| case.verdict == Verdict::Inconclusive);
+    let case = report.cases[0].clone();
+    for n in 0..60 {
+        report.cases.push(Case { scenario: format!("v2/{n}"), ..case.clone() });
+    }
+    let text = terminal(&report, &TerminalOptions { width: 100, colour: false });
+    assert!(text.contains("and 60 cases more for the same reason"), "{text}");
+    assert!(!text.contains("more to look at"), "{text}");
+    report.cases[5].reason = "another".to_owned();
+    let text = terminal(&report, &TerminalOptions { width: 100, colour: false });
+    assert!(text.contains("another") && text.contains("and 59 cases more"), "{text}");
 }
 
 #[test]

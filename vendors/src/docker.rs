@@ -26,7 +26,7 @@ use testcontainers::{
 };
 use tokio::time::timeout;
 
-use crate::{Error, Result, netns::NetNs, run::Run, subnet::Subnet};
+use crate::{Error, Result, error::engine_place, netns::NetNs, run::Run, subnet::Subnet};
 
 /// The label on everything this package creates, images included.
 pub const LABEL: &str = "ikeproof";
@@ -46,10 +46,9 @@ pub async fn connect() -> Result<Docker> {
         doing: String::from("connecting to the Docker engine"),
         source: Box::new(source.into()),
     })?;
-    first_answer(docker.ping()).await.map_err(|why| Error::NoEngine {
-        place: std::env::var("DOCKER_HOST").unwrap_or_else(|_| String::from("the default socket")),
-        why,
-    })?;
+    first_answer(docker.ping())
+        .await
+        .map_err(|why| Error::NoEngine { place: engine_place(), why })?;
     Ok(docker)
 }
 

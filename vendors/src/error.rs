@@ -162,7 +162,15 @@ pub struct Unsupported {
 impl Error {
     pub(crate) fn docker(doing: impl Into<String>) -> impl FnOnce(bollard::errors::Error) -> Self {
         let doing = doing.into();
-        move |source| Self::Docker { doing, source: Box::new(source) }
+        move |source| match source {
+            bollard::errors::Error::HyperLegacyError { err } if err.is_connect() => {
+                Self::NoEngine {
+                    place: engine_place(),
+                    why: String::from("it no longer takes connections"),
+                }
+            }
+            source => Self::Docker { doing, source: Box::new(source) },
+        }
     }
 
     pub(crate) fn io(doing: impl Into<String>) -> impl FnOnce(std::io::Error) -> Self {
@@ -178,6 +186,11 @@ impl Error {
     pub(crate) fn is_not_found(&self) -> bool {
         matches!(self, Self::Docker { source, .. } if status(source) == Some(404))
     }
+}
+
+/// Where the engine is looked for, for people.
+pub(crate) fn engine_place() -> String {
+    std::env::var("DOCKER_HOST").unwrap_or_else(|_| String::from("the default socket"))
 }
 
 /// The HTTP status of an engine's answer, where the error is one.
