@@ -9,6 +9,7 @@ use super::case::{CaseRun, Party};
 use super::failure::Trouble;
 use super::seen::{self, Tunnel};
 use super::setup::identity;
+use super::told;
 use crate::scenario::{CheckName, Established, Policies, Port};
 
 impl CaseRun<'_> {
@@ -40,7 +41,7 @@ impl CaseRun<'_> {
         // The peer must say so as well.
         let up = |sa: &IkeSa| sa.established && sa.children.iter().any(|child| child.installed);
         let up = self.until(party, within, async |sas| sas.iter().any(up)).await?;
-        up.map_err(|sas| fail(format!("the edge has a tunnel, the peer has {sas:?}")))?;
+        up.map_err(|sas| fail(format!("the edge has a tunnel, the peer has {}", told::sas(&sas))))?;
         // A control of what comes: without its policies the peer sends in clear. It has them by now.
         if party.spec.policies == Policies::Removed {
             party.peer.remove_policies().await?;
@@ -82,7 +83,11 @@ impl CaseRun<'_> {
         if let Some(nat) = wanted.nat
             && nat != ike.nat.found()
         {
-            return Err(format!("NAT detection found {:?}", ike.nat));
+            return Err(if nat {
+                "no NAT was found".to_owned()
+            } else {
+                "a NAT was found".to_owned()
+            });
         }
         if let Some(port) = wanted.port {
             let number = match port {
@@ -130,8 +135,10 @@ impl CaseRun<'_> {
         });
         let Some(theirs) = theirs else {
             return Err(fail(format!(
-                "the edge has the IKE SA {}:{}, the peer has {sas:?}",
-                ike.spi_i, ike.spi_r
+                "the edge has the IKE SA {}:{}, the peer has {}",
+                ike.spi_i,
+                ike.spi_r,
+                told::sas(&sas)
             )));
         };
         let we_began = ike.role == ikeproof_proto::event::Role::Initiator;
@@ -144,8 +151,10 @@ impl CaseRun<'_> {
             });
             let Some(other) = found else {
                 return Err(fail(format!(
-                    "the edge has SPIs {:#010x} in and {:#010x} out, the peer has {:?}",
-                    child.spi_in, child.spi_out, theirs.children
+                    "the edge has SPIs {:#010x} in and {:#010x} out, the peer has {}",
+                    child.spi_in,
+                    child.spi_out,
+                    told::sas(std::slice::from_ref(theirs))
                 )));
             };
             if other.encap != child.udp_encapsulated {

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::case::{CaseRun, Party};
 use super::failure::{Failed, Trouble};
 use super::seen::{self, Tunnel, Tunnels};
-use super::setup;
+use super::{setup, told};
 use crate::scenario::{
     CheckName, EventPattern, Expect, Leftover, MessagePattern, Never, Side as Who,
 };
@@ -206,7 +206,10 @@ impl CaseRun<'_> {
         let mut up = self.follow(party);
         let gone = self.node.wait(within, |log| (up.read(log).len() == 0).then_some(())).await;
         if gone.is_none() {
-            return Err(fail(format!("the edge still has {:?}", self.tunnels(party))));
+            return Err(fail(format!(
+                "the edge still has {}",
+                told::tunnels(&self.tunnels(party))
+            )));
         }
         if party.is_dead() {
             return Ok(());
@@ -224,7 +227,7 @@ impl CaseRun<'_> {
         };
         match self.until(party, within, gone).await? {
             Ok(()) => Ok(()),
-            Err(sas) => Err(fail(format!("the peer still has {sas:?}"))),
+            Err(sas) => Err(fail(format!("the peer still has {}", told::sas(&sas)))),
         }
     }
 

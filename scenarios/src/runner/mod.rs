@@ -18,6 +18,7 @@ mod seen;
 mod setup;
 mod stage;
 mod steps;
+mod told;
 mod traffic;
 mod verdict;
 

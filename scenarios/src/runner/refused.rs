@@ -8,7 +8,7 @@ use ikeproof_vendors::peer::IkeSa;
 
 use super::case::{CaseRun, Party};
 use super::failure::Trouble;
-use super::seen;
+use super::{seen, told};
 use crate::scenario::{CheckName, Refused, Side as Who};
 
 impl CaseRun<'_> {
@@ -51,11 +51,8 @@ impl CaseRun<'_> {
             self.node.wait(within, |log| seen::refusals(log).iter().any(fits).then_some(())).await;
         if found.is_none() {
             let all = seen::refusals(&self.node.log());
-            let seen = match all.as_slice() {
-                [] => "nobody refused anything".to_owned(),
-                all => format!("{all:?}"),
-            };
-            return Err(fail(format!("expected {wanted:?}; {seen}")));
+            let (wanted, seen) = (told::wanted(wanted), told::refusals(&all));
+            return Err(fail(format!("expected {wanted}; {seen}")));
         }
         let tunnels = self.tunnels(party);
         if wanted.child.is_some() {
@@ -74,7 +71,7 @@ impl CaseRun<'_> {
         };
         match self.until(party, within, async |sas| !sas.iter().any(believes)).await? {
             Ok(()) => Ok(()),
-            Err(sas) => Err(fail(format!("it was refused, but the peer has {sas:?}"))),
+            Err(sas) => Err(fail(format!("it was refused, but the peer has {}", told::sas(&sas)))),
         }
     }
 

@@ -11,6 +11,7 @@ use ikeproof_vendors::peer as vendor;
 use super::case::{CaseRun, Party};
 use super::failure::Trouble;
 use super::setup::Inner;
+use super::told;
 use crate::scenario::{CheckName, From, Tcp, Traffic};
 
 /// Ports of the edge's inner host (RFC 863) and of listeners inside a peer.
@@ -83,7 +84,7 @@ impl CaseRun<'_> {
                 return Ok(None);
             }
             if !report.all_answered() {
-                return Ok(Some(format!("from the peer: {report:?}")));
+                return Ok(Some(told::peer_pings(&report)));
             }
         }
         if traffic.from != From::Peer {
@@ -107,7 +108,7 @@ impl CaseRun<'_> {
                 return Ok(None);
             }
             if !report.all_answered() || report.corrupted > 0 {
-                return Ok(Some(format!("from the edge: {report:?}")));
+                return Ok(Some(told::edge_pings(&report)));
             }
         }
         Ok(traffic.must_fail.then(|| "nothing was answered".to_owned()))
@@ -149,7 +150,8 @@ impl CaseRun<'_> {
                 .wait(TRANSFER, |log| received(log, tunnel).get(done_before).copied())
                 .await;
             if arrived != Some(octets) {
-                let why = format!("from the peer: {arrived:?} of {octets} octets arrived");
+                let why =
+                    format!("from the peer: {} of {octets} octets arrived", arrived.unwrap_or(0));
                 return Err(fail(why));
             }
         }
