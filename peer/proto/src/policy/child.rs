@@ -94,7 +94,7 @@ impl Profile {
         }
     }
 
-    fn child_rank(&self, suite: &ChildSuite) -> [usize; 4] {
+    pub(super) fn child_rank(&self, suite: &ChildSuite) -> [usize; 4] {
         let groups = &self.child.groups.accept;
         [
             place(&self.child.protocols.accept, &suite.protocol),
@@ -104,7 +104,7 @@ impl Profile {
         ]
     }
 
-    fn judge_child(
+    pub(super) fn judge_child(
         &self,
         proposal: &Proposal,
         constraints: &[&Constraint],

@@ -47,7 +47,7 @@ struct Columns<'a> {
 }
 
 /// The accepted values under the profile's readings.
-struct Accepted {
+pub(super) struct Accepted {
     encr: Vec<Encr>,
     integ: Vec<Integ>,
     prf: Vec<Prf>,
@@ -57,12 +57,7 @@ struct Accepted {
 impl Profile {
     /// Selects from an offer for an IKE SA, where `ke_group` is the group of the value sent with it.
     pub fn select_ike(&self, offered: &[Proposal], ke_group: GroupId) -> IkeSelection {
-        let accepted = Accepted {
-            encr: self.ike.encr.values(&self.readings),
-            integ: with_none(self.ike.integ.values(&self.readings)),
-            prf: self.ike.prf.values(&self.readings),
-            group: self.ike.groups.values(&self.readings),
-        };
+        let accepted = self.accepted_ike();
         let constraints = self.active(&self.ike.constraints);
         let mut refusal = Refusal::new();
         let mut budget = MAX_COMBINATIONS;
@@ -92,7 +87,17 @@ impl Profile {
         }
     }
 
-    fn judge(
+    /// The values that are accepted for an IKE SA.
+    pub(super) fn accepted_ike(&self) -> Accepted {
+        Accepted {
+            encr: self.ike.encr.values(&self.readings),
+            integ: with_none(self.ike.integ.values(&self.readings)),
+            prf: self.ike.prf.values(&self.readings),
+            group: self.ike.groups.values(&self.readings),
+        }
+    }
+
+    pub(super) fn judge(
         &self,
         proposal: &Proposal,
         accepted: &Accepted,
@@ -181,7 +186,7 @@ impl Profile {
 }
 
 impl Accepted {
-    fn rank(&self, suite: &IkeSuite) -> [usize; 4] {
+    pub(super) fn rank(&self, suite: &IkeSuite) -> [usize; 4] {
         [
             place(&self.encr, &suite.encr),
             place(&self.integ, &suite.integ),

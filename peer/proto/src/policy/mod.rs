@@ -3,7 +3,8 @@
 //! The states ask, the policy answers, and nothing in here knows a state: [`Profile`] is plain data
 //! (a file, a bundle of readings and a scenario's overrides resolved into one value), and each
 //! question is one function of it: [`Profile::select_ike`], [`Profile::select_child`],
-//! [`Profile::identify`], [`Profile::narrow`]. A refusal names the rule, so that the person who
+//! [`Profile::identify`], [`Profile::narrow`], and for IKEv1 [`Profile::select_phase1`] and
+//! [`Profile::select_phase2`]. A refusal names the rule, so that the person who
 //! configures the gateway knows what to change. Work is bounded for hostile offers.
 
 mod algorithm;
@@ -12,6 +13,7 @@ mod child;
 mod constraint;
 mod identity;
 mod ike;
+mod ikev1;
 mod offer;
 mod profile;
 mod readings;
@@ -26,6 +28,11 @@ pub use child::{ChildContext, ChildSelection};
 pub use constraint::{Constraint, Values};
 pub use identity::{Credential, Identity, IdentityQuery, IdentityRefusal, NoIdentity};
 pub use ike::{IkeSelection, MAX_COMBINATIONS};
+pub use ikev1::{
+    Ikev1Mode, Ikev1Policy, Lifetime, MainModeKey, Phase1Choice, Phase1Context, Phase2Choice,
+    Phase2Context, Phase2Offer, V1AnswerError, check_phase1_answer, check_phase2_answer,
+    phase1_offer, phase2_offer,
+};
 pub use offer::{ChildOffer, IkeOffer, OfferError};
 pub use profile::{
     Accept, Also, ChildPolicy, Dpd, EsnPolicy, Forwarding, GroupChoice, IdentityPolicy,

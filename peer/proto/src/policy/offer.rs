@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use thiserror::Error;
 
 use super::algorithm::Algorithm;
-use crate::crypto::suite::{ChildProtocol, Encr, Esn, Group, Integ, Prf};
+use crate::crypto::suite::{ChildProtocol, ChildSuite, Encr, Esn, Group, Integ, Prf};
 use crate::wire::num::ProtocolId;
 use crate::wire::v2::{Proposal, Transform};
 
@@ -75,6 +75,14 @@ impl IkeOffer {
 }
 
 impl ChildOffer {
+    /// The offer of one suite and nothing else.
+    pub fn of(suite: ChildSuite) -> Self {
+        let ChildSuite { protocol, encr, integ, esn, group } = suite;
+        let encr = if protocol == ChildProtocol::Ah { Vec::new() } else { vec![encr] };
+        let integ = if integ == Integ::None { Vec::new() } else { vec![integ] };
+        Self { protocol, encr, integ, groups: group.into_iter().collect(), esn: vec![esn] }
+    }
+
     /// The offer as proposal `number`. In IKE_AUTH, groups are left out.
     pub fn proposal(&self, number: u8, spi: &[u8], is_first: bool) -> Proposal {
         let protocol = match self.protocol {

@@ -9,6 +9,7 @@ use core::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::constraint::Constraint;
+use super::ikev1::Ikev1Policy;
 use super::offer::{ChildOffer, IkeOffer};
 use super::readings::{ChildCount, DeadAfter, ProbeMode, Readings, When};
 use super::ts::TsPolicy;
@@ -35,6 +36,9 @@ pub struct Profile {
     pub ike: IkePolicy,
     /// Rules of child SAs.
     pub child: ChildPolicy,
+    /// What IKEv1 has rules of its own for; without it, the rules of IKEv2 count for both.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ikev1: Option<Ikev1Policy>,
     /// Rules of identities.
     pub identity: IdentityPolicy,
     /// Traffic selectors.
@@ -284,7 +288,7 @@ impl Profile {
         Self {
             name: name.to_owned(),
             title: "Accepts everything that can be run".to_owned(),
-            versions: Versions { ikev2: true, ikev1: false },
+            versions: Versions { ikev2: true, ikev1: true },
             order: Order::Peer,
             group_choice: GroupChoice::Sent,
             refusal: RefusalStyle::Notify,
@@ -305,6 +309,7 @@ impl Profile {
                 constraints: Vec::new(),
                 offer: vec![child],
             },
+            ikev1: None,
             identity: IdentityPolicy { types: Accept::new(IdentityType::ALL, rule) },
             ts: TsPolicy::default(),
             timers: Timers {

@@ -79,6 +79,27 @@ macro_rules! readings {
 }
 
 readings! {
+    /// Whether MD5 is accepted in phase 1 of IKEv1. Data: the IKEv1 allow-list.
+    r01 "R01" Phase1Md5 {
+        /// Refused, as the table has no such row.
+        #[default] Refuse = "refuse",
+        /// Accepted.
+        Accept = "accept",
+    }
+    /// Which ciphers phase 1 of IKEv1 takes. Data: a constraint.
+    r02 "R02" Phase1Ciphers {
+        /// Those of the table.
+        #[default] Table = "table",
+        /// AES-128, as the text says.
+        Text = "text",
+    }
+    /// Which integrity phase 2 of IKEv1 takes. Data: a constraint.
+    r03 "R03" Phase2Integrity {
+        /// That of the table.
+        #[default] Table = "table",
+        /// MD5, as the text says.
+        Text = "text",
+    }
     /// Which groups SHA-384 and SHA-512 may be used with in phase 1. Data: constraint C1.
     r04 "R04" LongHashGroup {
         /// Group 14 and no other.
@@ -121,6 +142,20 @@ readings! {
         /// Negotiated; every packet then fails its check.
         Negotiate = "negotiate",
     }
+    /// Main mode of IKEv1 with a pre-shared key, from an address that no credential is named by.
+    r14 "R14" MainWithoutAddress {
+        /// Refused on the first message.
+        #[default] RefuseFirst = "refuse-first",
+        /// Answered until the key is needed: the fifth message cannot be decrypted.
+        FailFifth = "fail-fifth",
+    }
+    /// Aggressive mode of IKEv1 with a credential that is named by an address.
+    r15 "R15" AggressiveWithAddress {
+        /// Refused.
+        #[default] Refuse = "refuse",
+        /// Accepted.
+        Accept = "accept",
+    }
     /// What names the credential when the peer says that it is a private address.
     r17 "R17" PrivateIdentity {
         /// Only the credential's own name does.
@@ -141,6 +176,15 @@ readings! {
         #[default] AnyListed = "any-listed",
         /// The one of the same hash.
         SameHash = "same-hash",
+    }
+    /// A longer lifetime than the edge's own, which IKEv1 negotiates.
+    r20 "R20" LongerLifetime {
+        /// Accepted, and the own one told by RESPONDER-LIFETIME.
+        #[default] ResponderLifetime = "responder-lifetime",
+        /// Refused.
+        Refuse = "refuse",
+        /// Accepted, and the own one used without a word.
+        Shorten = "shorten",
     }
     /// What USE_TRANSPORT_MODE is answered with. Read by the endpoint.
     r21 "R21" TransportMode {
@@ -190,6 +234,15 @@ readings! {
         #[default] PickNone = "pick-none",
         /// Any proposal with ESN in it is refused.
         RefuseAny = "refuse-any",
+    }
+    /// What the first message of IKEv1 gets where IKEv1 is off. Read by the endpoint.
+    r28 "R28" Ikev1Off {
+        /// Nothing.
+        #[default] Silence = "silence",
+        /// NO-PROPOSAL-CHOSEN.
+        NoProposalChosen = "no-proposal-chosen",
+        /// INVALID-MAJOR-VERSION.
+        InvalidMajorVersion = "invalid-major-version",
     }
     /// The answer to a delete of the IKE SA. Read by the endpoint.
     r30 "R30" IkeDeleteAnswer {

@@ -5,6 +5,7 @@ mod answers;
 mod children;
 mod identities;
 mod ike;
+mod ikev1;
 mod schedules;
 mod selectors;
 

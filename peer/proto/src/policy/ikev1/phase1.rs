@@ -1,0 +1,263 @@
+//! Phase 1: which transform an edge takes (RFC 2409, section 5 and appendix A).
+
+use super::table::Ikev1Mode;
+use crate::crypto::suite::{Encr, Group, IkeSuite, Integ, KeyBits};
+use crate::policy::algorithm::Algorithm;
+use crate::policy::ike::MAX_COMBINATIONS;
+use crate::policy::profile::{Order, Profile};
+use crate::policy::readings::LongerLifetime;
+use crate::policy::refusal::{ProposalRefusal, Reason, ReasonKind, Refusal};
+use crate::wire::num::{GroupId, ProtocolId};
+use crate::wire::v1::num::{LifeType, Phase1Attr, Phase1Auth, Phase1Encr, Phase1Hash};
+use crate::wire::v1::{KEY_IKE, Proposal, Sa, Transform};
+use crate::wire::v2;
+
+/// What the choice in phase 1 depends on besides the offer.
+#[derive(Clone, Copy, Debug)]
+pub struct Phase1Context<'a> {
+    /// The mode.
+    pub mode: Ikev1Mode,
+    /// The length of the public value that came with the offer, in aggressive mode.
+    pub public_len: Option<usize>,
+    /// How this end lets peers authenticate.
+    pub auth: &'a [Phase1Auth],
+}
+
+/// What was chosen in phase 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Phase1Choice {
+    /// The algorithms; integrity and pseudo-random function both name the hash.
+    pub suite: IkeSuite,
+    /// How the ends authenticate.
+    pub auth: Phase1Auth,
+    /// How long the SA lives.
+    pub lifetime: Lifetime,
+    /// The proposal to answer with: the one transform, as it was offered.
+    pub chosen: Proposal,
+}
+
+/// A negotiated lifetime.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lifetime {
+    /// The time that this end goes by, in seconds.
+    pub seconds: u64,
+    /// Whether the peer has to be told so, as it offered more (reading R20).
+    pub tell: bool,
+}
+
+/// One transform of phase 1, read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Phase1Set {
+    pub suite: IkeSuite,
+    pub auth: Phase1Auth,
+    pub seconds: Option<u64>,
+}
+
+impl Profile {
+    /// Selects from an offer of phase 1. Call it on the profile [`for_ikev1`](Profile::for_ikev1).
+    ///
+    /// # Errors
+    /// With the rules that stand against each transform.
+    pub fn select_phase1(
+        &self,
+        offer: &Sa,
+        context: &Phase1Context<'_>,
+    ) -> Result<Phase1Choice, Refusal> {
+        let mut refusal = Refusal::new();
+        let accepted = self.accepted_ike();
+        let mut budget = MAX_COMBINATIONS;
+        let mut best: Option<([usize; 4], Phase1Choice)> = None;
+        let sets = offer.proposals.iter().flat_map(|proposal| {
+            proposal.transforms.iter().map(move |transform| (proposal, transform))
+        });
+        for (proposal, transform) in sets {
+            let refused = |nearest: String, reasons| ProposalRefusal {
+                number: transform.number,
+                nearest,
+                reasons,
+            };
+            let set = match Phase1Set::read(proposal, transform) {
+                Ok(set) => set,
+                Err(reason) => {
+                    refusal.add(refused(format!("transform {}", transform.number), vec![reason]));
+                    continue;
+                }
+            };
+            let suite = set.suite;
+            let against = self.against_set(&set, context);
+            let judged = {
+                let constraints = self.active(&self.ike.constraints);
+                let group = GroupId(suite.group.iana());
+                let as_v2 = set.as_v2(transform.number);
+                self.judge(&as_v2, &accepted, &constraints, group, &mut budget)
+            };
+            match (judged, against.is_empty()) {
+                (Ok(_), true) => {
+                    let rank = accepted.rank(&suite);
+                    if best.as_ref().is_none_or(|(least, _)| rank < *least) {
+                        let transforms = vec![transform.clone()];
+                        let chosen = Proposal { transforms, ..proposal.clone() };
+                        let lifetime = self.lifetime(set.seconds, self.timers.ike_life);
+                        let choice = Phase1Choice { suite, auth: set.auth, lifetime, chosen };
+                        best = Some((rank, choice));
+                    }
+                    if self.order == Order::Peer {
+                        break;
+                    }
+                }
+                (Ok(_), false) => refusal.add(refused(suite.to_string(), against)),
+                (Err(mut judged), _) => {
+                    judged.reasons.extend(against);
+                    refusal.add(judged);
+                }
+            }
+        }
+        best.map(|(_, choice)| choice).ok_or(refusal)
+    }
+
+    /// What stands against a set besides its algorithms.
+    fn against_set(&self, set: &Phase1Set, context: &Phase1Context<'_>) -> Vec<Reason> {
+        let mut reasons = Vec::new();
+        if !context.auth.contains(&set.auth) {
+            reasons.push(Reason {
+                rule: "F28".to_owned(),
+                kind: ReasonKind::NotListed,
+                says: format!("authentication by {} is not accepted", set.auth),
+                change: "offer pre-shared keys".to_owned(),
+            });
+        }
+        let (modes, rule) = self.modes();
+        if !modes.contains(&context.mode) {
+            reasons.push(Reason {
+                rule: rule.to_owned(),
+                kind: ReasonKind::NotListed,
+                says: format!("{} is not accepted", context.mode),
+                change: "use the other mode".to_owned(),
+            });
+        }
+        let group = set.suite.group;
+        if context.public_len.is_some_and(|len| len != group.public_len()) {
+            reasons.push(Reason {
+                rule: "rfc2409-5-aggressive-group-not-negotiated".to_owned(),
+                kind: ReasonKind::Malformed,
+                says: format!("the public value is not of {group}"),
+                change: "offer one group in aggressive mode, that of the public value".to_owned(),
+            });
+        }
+        reasons.extend(self.too_long(set.seconds, self.timers.ike_life));
+        reasons
+    }
+
+    /// Refuses a longer lifetime than the own one under that reading of R20.
+    pub(super) fn too_long(&self, offered: Option<u64>, own: u64) -> Option<Reason> {
+        let seconds = offered.filter(|seconds| *seconds > own)?;
+        (self.readings.r20 == LongerLifetime::Refuse).then(|| Reason {
+            rule: "R20".to_owned(),
+            kind: ReasonKind::NotListed,
+            says: format!("a lifetime of {seconds} s is longer than {own} s"),
+            change: format!("offer {own} s or less"),
+        })
+    }
+
+    /// The lifetime that follows from an offered one.
+    pub(super) fn lifetime(&self, offered: Option<u64>, own: u64) -> Lifetime {
+        let seconds = offered.unwrap_or(own).min(own);
+        let longer = offered.is_some_and(|offered| offered > own);
+        Lifetime { seconds, tell: longer && self.readings.r20 == LongerLifetime::ResponderLifetime }
+    }
+}
+
+impl Phase1Set {
+    /// Reads a transform, whose attributes all have to be known and each there at most once.
+    pub(super) fn read(proposal: &Proposal, transform: &Transform) -> Result<Self, Reason> {
+        let malformed = |rule: &str, says: String, change: &str| Reason {
+            rule: rule.to_owned(),
+            kind: ReasonKind::Malformed,
+            says,
+            change: change.to_owned(),
+        };
+        if proposal.protocol != ProtocolId::IKE || transform.id != KEY_IKE {
+            let says = format!(
+                "transform {} for {} cannot make an ISAKMP SA",
+                transform.id, proposal.protocol
+            );
+            return Err(malformed("rfc2409-5-phase1-single-proposal", says, "offer KEY_IKE"));
+        }
+        let attribute = |kind: Phase1Attr| transform.attribute(kind.0);
+        let missing = |what: &str| {
+            let says = format!("the transform has no {what}");
+            malformed("rfc2409-4-phase1-attributes-mandatory", says, "add it")
+        };
+        let unknown = |what: &str, number: u64| Reason {
+            rule: "rfc2408-5.6-transform-unknown-ignored".to_owned(),
+            kind: ReasonKind::NotListed,
+            says: format!("{what} is not accepted (number {number})"),
+            change: "offer another transform as well".to_owned(),
+        };
+        let cipher = attribute(Phase1Attr::ENCRYPTION).ok_or_else(|| missing("cipher"))?;
+        let hash = attribute(Phase1Attr::HASH).ok_or_else(|| missing("hash"))?;
+        let auth =
+            attribute(Phase1Attr::AUTH_METHOD).ok_or_else(|| missing("authentication method"))?;
+        let group = attribute(Phase1Attr::GROUP).ok_or_else(|| missing("group"))?;
+        let encr = cipher_of(cipher, attribute(Phase1Attr::KEY_LENGTH));
+        let encr = encr.ok_or_else(|| unknown(&cipher_name(cipher), cipher))?;
+        let integ = u16::try_from(hash).ok().and_then(|hash| hash_of(Phase1Hash(hash)));
+        let integ = integ.ok_or_else(|| unknown("the hash", hash))?;
+        let prf = integ.prf().ok_or_else(|| missing("hash"))?;
+        let group_id = u16::try_from(group).ok().and_then(Group::from_iana);
+        let group = group_id.ok_or_else(|| unknown("the Diffie-Hellman group", group))?;
+        let auth = Phase1Auth(u16::try_from(auth).map_err(|_| missing("authentication method"))?);
+        let seconds = seconds(transform, Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0);
+        Ok(Self { suite: IkeSuite { encr, integ, prf, group }, auth, seconds })
+    }
+
+    /// The set as a proposal of IKEv2, for the judgement that both versions share.
+    fn as_v2(&self, number: u8) -> v2::Proposal {
+        let IkeSuite { encr, integ, prf, group } = self.suite;
+        let transforms =
+            vec![encr.transform(), integ.transform(), prf.transform(), group.transform()];
+        v2::Proposal { number, protocol: ProtocolId::IKE, spi: Vec::new(), transforms }
+    }
+}
+
+/// The lifetime in seconds, among lifetimes of which each is announced by what it counts
+/// (RFC 2407, section 4.5; RFC 2409, appendix A).
+pub(super) fn seconds(transform: &Transform, type_kind: u16, duration_kind: u16) -> Option<u64> {
+    let mut counts = None;
+    for attribute in &transform.attributes {
+        if attribute.kind() == type_kind {
+            counts = attribute.number();
+        } else if attribute.kind() == duration_kind
+            && counts == Some(u64::from(LifeType::SECONDS.0))
+        {
+            return attribute.number();
+        }
+    }
+    None
+}
+
+fn cipher_of(number: u64, key_length: Option<u64>) -> Option<Encr> {
+    match (Phase1Encr(u16::try_from(number).ok()?), key_length) {
+        (Phase1Encr::AES_CBC, Some(bits)) => {
+            KeyBits::from_bits(u16::try_from(bits).ok()?).map(Encr::AesCbc)
+        }
+        // rfc2409-a-keylen-fixed-cipher: the attribute must not be there.
+        (Phase1Encr::TRIPLE_DES_CBC, None) => Some(Encr::TripleDesCbc),
+        _ => None,
+    }
+}
+
+fn cipher_name(number: u64) -> String {
+    u16::try_from(number).map_or_else(|_| "the cipher".to_owned(), |n| Phase1Encr(n).to_string())
+}
+
+fn hash_of(hash: Phase1Hash) -> Option<Integ> {
+    match hash {
+        Phase1Hash::MD5 => Some(Integ::HmacMd5_96),
+        Phase1Hash::SHA1 => Some(Integ::HmacSha1_96),
+        Phase1Hash::SHA2_256 => Some(Integ::HmacSha256_128),
+        Phase1Hash::SHA2_384 => Some(Integ::HmacSha384_192),
+        Phase1Hash::SHA2_512 => Some(Integ::HmacSha512_256),
+        _ => None,
+    }
+}
