@@ -7,7 +7,9 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
-use ikeproof_driver::wireshark::{ESP_TABLE, EspKeys, IKEV2_TABLE, Ikev2Keys, TITLE, Unsupported};
+use ikeproof_driver::wireshark::{
+    ESP_TABLE, EspKeys, IKEV1_TABLE, IKEV2_TABLE, Ikev1Keys, Ikev2Keys, TITLE, Unsupported,
+};
 use ikeproof_proto::crypto::ChildProtocol;
 use ikeproof_proto::event::KeyLogEntry;
 
@@ -15,11 +17,12 @@ use ikeproof_proto::event::KeyLogEntry;
 #[derive(Debug)]
 pub struct KeyTables {
     ike: File,
+    ikev1: File,
     esp: File,
 }
 
 impl KeyTables {
-    /// Begins both tables anew, readable by their owner alone.
+    /// Begins the tables anew, readable by their owner alone.
     ///
     /// # Errors
     /// If the folder or a file cannot be made.
@@ -32,7 +35,7 @@ impl KeyTables {
             writeln!(file, "{TITLE}")?;
             Ok::<_, io::Error>(file)
         };
-        Ok(Self { ike: table(IKEV2_TABLE)?, esp: table(ESP_TABLE)? })
+        Ok(Self { ike: table(IKEV2_TABLE)?, ikev1: table(IKEV1_TABLE)?, esp: table(ESP_TABLE)? })
     }
 
     /// Adds keys, and says which of them Wireshark cannot use.
@@ -42,6 +45,7 @@ impl KeyTables {
     pub fn add(&mut self, keys: &KeyLogEntry) -> io::Result<Result<(), Unsupported>> {
         let (file, line) = match keys {
             KeyLogEntry::Ike(keys) => (&mut self.ike, Ikev2Keys::from(&**keys).line()),
+            KeyLogEntry::Ikev1(keys) => (&mut self.ikev1, Ok(Ikev1Keys::from(&**keys).line())),
             KeyLogEntry::Child(keys) if keys.suite.protocol == ChildProtocol::Esp => {
                 (&mut self.esp, EspKeys::from(&**keys).line())
             }

@@ -90,6 +90,7 @@ pub fn connection(
         child: vec![child.proposal(1, &[0; 4], true)],
         ts_local: vec![TrafficSelector::subnet(INSIDE, 32)],
         ts_remote: vec![TrafficSelector::subnet(IpAddr::from([10, 255, 0, 0]), 16)],
+        ikev1: None,
         force_encapsulation: true,
     }
 }

@@ -72,6 +72,8 @@ impl Keys {
                 self.order.push_back(Slot::Psk(*spi_i, *spi_r));
             }
             KeyLogEntry::Child(log) => self.add_child(log),
+            // The auditor judges IKEv2; of IKEv1 it sees the traffic only.
+            KeyLogEntry::Ikev1(_) => {}
         }
         while self.order.len() > limits::KEYS {
             match self.order.pop_front() {

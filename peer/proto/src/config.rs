@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::SecretBytes;
 use crate::fault::Fault;
-use crate::policy::{Credential, Profile};
+use crate::policy::{Credential, Ikev1Mode, Profile};
 use crate::wire::v2::{Id, Proposal, TrafficSelector};
 
 /// Everything that an endpoint is set up with.
@@ -128,9 +128,38 @@ pub struct Connection {
     pub ts_local: Vec<TrafficSelector>,
     /// The peer's side's selectors.
     pub ts_remote: Vec<TrafficSelector>,
+    /// Uses IKEv1, in this way; IKEv2 without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ikev1: Option<Ikev1Options>,
     /// Tells the peer that there is a NAT even if there is none, so that ESP goes over UDP.
     #[serde(default)]
     pub force_encapsulation: bool,
+}
+
+/// How a connection of IKEv1 is made. What it offers is written as for IKEv2: each combination of a
+/// proposal becomes a transform.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Ikev1Options {
+    /// The mode of phase 1.
+    pub mode: Ikev1Mode,
+    /// Which NAT traversal is announced.
+    pub nat_traversal: NatTraversal,
+    /// Sends the third message of aggressive mode in clear, which RFC 2409 leaves open.
+    pub clear_third_message: bool,
+}
+
+/// Which forms of NAT traversal an initiator of IKEv1 announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NatTraversal {
+    /// RFC 3947 and the drafts 02 and 03.
+    #[default]
+    All,
+    /// The drafts alone.
+    Drafts,
+    /// None.
+    Off,
 }
 
 /// The UDP ports used behind a NAT, 4500 on both sides unless a laboratory says otherwise.

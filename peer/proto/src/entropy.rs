@@ -28,6 +28,12 @@ impl Label {
     pub const IKE_IV: Self = Self("iv");
     /// Keys under which the IVs of ESP in CBC mode are made.
     pub const ESP_IV_KEY: Self = Self("esp-iv-key");
+    /// Message IDs of IKEv1, 4 octets.
+    pub const MESSAGE_ID: Self = Self("message-id");
+    /// The first sequence number of probes (RFC 3706 §6.2).
+    pub const PROBE_SEQUENCE: Self = Self("probe-sequence");
+    /// A key in place of one that is not known, so that a peer finds out by itself.
+    pub const UNKNOWN_KEY: Self = Self("unknown-key");
     /// Secrets that cookies are made with.
     pub const COOKIE: Self = Self("cookie");
 }

@@ -11,7 +11,8 @@ use crate::crypto::SecretBytes;
 use crate::crypto::suite::{ChildSuite, IkeSuite};
 use crate::fault::Change;
 use crate::io::{IkeHandle, Path};
-use crate::policy::Refusal;
+use crate::policy::{Ikev1Mode, Refusal};
+use crate::wire::v1::num::Phase1Auth;
 use crate::wire::v2::{Id, TrafficSelector};
 use crate::wire::{ExchangeType, IkeSpi, NotifyType};
 
@@ -263,6 +264,20 @@ pub struct IkeEstablished {
     pub suite: IkeSuite,
     /// What was found about NAT.
     pub nat: NatStatus,
+    /// How it came up, if it is an ISAKMP SA of IKEv1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ikev1: Option<Ikev1Established>,
+}
+
+/// What only an ISAKMP SA of IKEv1 has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ikev1Established {
+    /// The mode of phase 1.
+    pub mode: Ikev1Mode,
+    /// How the ends have authenticated, by the number of phase 1's attribute.
+    pub auth: Phase1Auth,
+    /// Its lifetime in seconds, as this end goes by it.
+    pub lifetime: u64,
 }
 
 /// The facts of a Child SA that is up.
@@ -472,6 +487,28 @@ pub enum KeyLogEntry {
     },
     /// The keys of one direction of a Child SA.
     Child(Box<ChildKeyLog>),
+    /// The keys of an ISAKMP SA of IKEv1 (RFC 2409 §5, appendix B).
+    Ikev1(Box<Ikev1KeyLog>),
+}
+
+/// The keys of an ISAKMP SA.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the names of RFC 2409 §5 say it all")]
+pub struct Ikev1KeyLog {
+    pub spi_i: IkeSpi,
+    pub spi_r: IkeSpi,
+    pub suite: IkeSuite,
+    #[serde(with = "crate::secret_hex")]
+    pub skeyid: SecretBytes,
+    #[serde(with = "crate::secret_hex")]
+    pub skeyid_d: SecretBytes,
+    #[serde(with = "crate::secret_hex")]
+    pub skeyid_a: SecretBytes,
+    #[serde(with = "crate::secret_hex")]
+    pub skeyid_e: SecretBytes,
+    /// The encryption key of both directions.
+    #[serde(with = "crate::secret_hex")]
+    pub key: SecretBytes,
 }
 
 /// The keys of an IKE SA.

@@ -136,5 +136,6 @@ mod secret_hex;
 pub mod testing;
 pub mod time;
 pub mod transcript;
+mod v1;
 mod v2;
 pub mod wire;

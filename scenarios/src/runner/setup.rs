@@ -203,6 +203,7 @@ pub fn edge_connection(
         child: numbered(esp, |offer: &ChildOffer, n| offer.proposal(n, &[0; 4], true)),
         ts_local: selectors(ts_local, inner_edge),
         ts_remote: selectors(ts_remote, inner_peer),
+        ikev1: None,
         force_encapsulation: false,
     })
 }

@@ -125,6 +125,7 @@ pub(super) fn initiation(
         child: proposal::child(&child.proposals),
         ts_local: child.local.iter().map(proposal::selector).collect(),
         ts_remote: child.remote.iter().map(proposal::selector).collect(),
+        ikev1: None,
         force_encapsulation: connection.force_encap,
     })
 }

@@ -1,7 +1,7 @@
 //! Keys of IKE SAs as lines of `ikev1_decryption_table` and `ikev2_decryption_table`.
 
 use ikeproof_proto::crypto::{Encr, Integ, SecretBytes};
-use ikeproof_proto::event::IkeKeyLog;
+use ikeproof_proto::event::{IkeKeyLog, Ikev1KeyLog};
 use ikeproof_proto::wire::hex;
 
 use super::tables::Unsupported;
@@ -174,6 +174,12 @@ impl From<Integ> for IkeIntegrity {
             Integ::HmacSha384_192 => Self::Sha384_192,
             Integ::HmacSha512_256 => Self::Sha512_256,
         }
+    }
+}
+
+impl From<&Ikev1KeyLog> for Ikev1Keys {
+    fn from(keys: &Ikev1KeyLog) -> Self {
+        Self { cookie_i: keys.spi_i.0, key: keys.key.clone() }
     }
 }
 

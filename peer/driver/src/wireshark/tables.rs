@@ -47,6 +47,7 @@ impl KeyTables {
                     let destination = shared.then_some(child.destination);
                     tables.esp.push(EspKeys { destination, ..(&**child).into() });
                 }
+                KeyLogEntry::Ikev1(ike) => tables.ikev1.push((&**ike).into()),
                 KeyLogEntry::Child(_) | KeyLogEntry::Psk { .. } => {}
             }
         }

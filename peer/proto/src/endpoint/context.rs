@@ -14,6 +14,7 @@ use crate::entropy::{Entropy, Label};
 use crate::event::{DropReason, Event, KeyLogEntry};
 use crate::fault::{self, Change, Changes, Fault, Faults};
 use crate::io::{IkeHandle, Output, Path};
+use crate::policy::Profile;
 use crate::sa;
 use crate::time::Time;
 use crate::v2::syntax::{Misfit, Unusable};
@@ -24,6 +25,8 @@ use crate::wire::{ExchangeType, Flags, Header, IkeSpi, RawMessage, Version};
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) config: EndpointConfig,
+    /// The profile of `config` as IKEv1 sees it.
+    pub(crate) ikev1_profile: Profile,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) entropy: Entropy,
     faults: Faults,
@@ -79,7 +82,9 @@ impl Envelope {
 impl Context {
     pub(crate) fn new(config: EndpointConfig, seed: [u8; 32], provider: Arc<dyn Provider>) -> Self {
         let faults = Faults::new(&config.faults);
+        let ikev1_profile = config.profile.for_ikev1();
         Self {
+            ikev1_profile,
             config,
             provider,
             entropy: Entropy::new(seed),

@@ -1,7 +1,7 @@
 //! How much an endpoint keeps: what strangers and a long life must not make grow.
 
 /// Labels that an IKE SA draws randomness for, at most.
-const LABELS: usize = 6;
+const LABELS: usize = 9;
 
 /// The number of entries in each table of an [`Endpoint`](super::Endpoint).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Footprint {
         assert!(self.timers == self.deadlines && self.timers <= ike_sas, "{self:?}");
         // One Child SA for each IKE SA, as CREATE_CHILD_SA is refused.
         assert!(self.child_spis <= ike_sas, "{self:?}");
-        // The secrets of cookies belong to no IKE SA.
-        assert!(self.entropy <= LABELS * ike_sas + 1, "{self:?}");
+        // The secrets of cookies belong to no IKE SA, nor do the message IDs of refusals in IKEv1.
+        assert!(self.entropy <= LABELS * ike_sas + 2, "{self:?}");
     }
 }

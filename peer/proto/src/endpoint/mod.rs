@@ -4,6 +4,7 @@ pub(crate) mod context;
 mod cookie;
 #[cfg(any(test, feature = "testing"))]
 mod footprint;
+mod ikev1;
 mod limits;
 mod table;
 

@@ -8,6 +8,7 @@ use core::time::Duration;
 
 use super::context::{Context, Envelope};
 use super::cookie::{Claim, CookieJar};
+use super::ikev1::Ikev1Table;
 use super::limits::{HalfOpen, Lingering};
 use crate::config::EndpointConfig;
 use crate::crypto::Provider;
@@ -39,6 +40,7 @@ pub struct Endpoint {
     half_open: HalfOpen,
     cookies: CookieJar,
     lingering: Lingering,
+    ikev1: Ikev1Table,
     next_handle: u64,
     shutting_down: bool,
 }
@@ -57,6 +59,7 @@ impl Endpoint {
             half_open: HalfOpen::default(),
             cookies: CookieJar::default(),
             lingering: Lingering::default(),
+            ikev1: Ikev1Table::default(),
             next_handle: 1,
             shutting_down: false,
         }
@@ -82,25 +85,27 @@ impl Endpoint {
             let deadline = self.deadlines.get(handle)?;
             Some(Deadline { at: *at, reason: deadline.reason })
         });
-        Output::Timeout(next)
+        let later = |deadline: &Deadline| deadline.at;
+        Output::Timeout([next, self.ikev1.deadline()].into_iter().flatten().min_by_key(later))
     }
 
     /// How many IKE SAs there are, half-open ones included.
     pub fn ike_sas(&self) -> usize {
-        self.sas.len()
+        self.sas.len() + self.ikev1.len()
     }
 
     /// How much the endpoint keeps, for tests of what must not grow.
     #[cfg(any(test, feature = "testing"))]
     pub fn footprint(&self) -> super::Footprint {
+        let [sas, half_open, cookies, requests, sources, timers, deadlines] = self.ikev1.sizes();
         super::Footprint {
-            ike_sas: self.sas.len(),
-            half_open: self.half_open.total(),
-            by_spi: self.by_spi.len(),
-            by_request: self.by_request.len(),
-            sources: self.sources.len(),
-            timers: self.timers.len(),
-            deadlines: self.deadlines.len(),
+            ike_sas: self.sas.len() + sas,
+            half_open: self.half_open.total() + half_open,
+            by_spi: self.by_spi.len() + cookies,
+            by_request: self.by_request.len() + requests,
+            sources: self.sources.len() + sources,
+            timers: self.timers.len() + timers,
+            deadlines: self.deadlines.len() + deadlines,
             child_spis: self.cx.child_spis(),
             entropy: self.cx.entropy.counters(),
         }
@@ -116,6 +121,9 @@ impl Endpoint {
     /// For whoever moves its clock: see [`Command::SkipTime`]. Report the activity of its tunnels
     /// before a move, or what they carried will look younger than it is.
     pub fn clock_of(&self, ike: IkeHandle, now: Time) -> Option<SaClock> {
+        if self.ikev1.has(ike) {
+            return self.ikev1.clock_of(ike, now);
+        }
         let sa = self.sas.get(&ike)?;
         let own = now + sa.skew;
         let next = sa.state.deadline().map(|deadline| Deadline {
@@ -140,13 +148,7 @@ impl Endpoint {
         };
         match header.version.major {
             2 => {}
-            1 => {
-                return self.cx.dropped(
-                    remote,
-                    len,
-                    DropReason::Ikev1 { exchange: header.exchange },
-                );
-            }
+            1 => return self.ikev1(now, path, bytes),
             major => return self.wrong_version(now, path, &header, len, major),
         }
         let raw = match RawMessage::decode(bytes) {
@@ -169,6 +171,13 @@ impl Endpoint {
             self.init_request(now, &arrival);
         } else {
             self.for_sa(now, &arrival);
+        }
+    }
+
+    fn ikev1(&mut self, now: Time, path: Path, bytes: &[u8]) {
+        let fresh = (!self.shutting_down).then_some(IkeHandle(self.next_handle));
+        if self.ikev1.datagram(&mut self.cx, now, path, bytes, fresh) {
+            self.next_handle = self.next_handle.wrapping_add(1);
         }
     }
 
@@ -374,6 +383,7 @@ impl Endpoint {
     }
 
     fn timeout(&mut self, now: Time) {
+        self.ikev1.timeout(&mut self.cx, now);
         while let Some((at, handle)) = self.timers.first().copied() {
             if at > now {
                 return;
@@ -395,34 +405,53 @@ impl Endpoint {
                     Err(NotStarted::ShuttingDown)
                 } else {
                     let handle = self.handle_for_new();
-                    initiator::start(&mut self.cx, handle, now, connection)
-                        .map(|state| self.adopt(handle, State::InitiatorInit(Box::new(state))))
-                        .inspect_err(|_| self.cx.entropy.forget(handle.0))
+                    let started = if connection.ikev1.is_some() {
+                        self.ikev1.initiate(&mut self.cx, handle, now, connection)
+                    } else {
+                        initiator::start(&mut self.cx, handle, now, connection)
+                            .map(|state| self.adopt(handle, State::InitiatorInit(Box::new(state))))
+                    };
+                    started.inspect_err(|_| self.cx.entropy.forget(handle.0))
                 };
                 if let Err(why) = started {
                     self.cx.event(Event::NotStarted { connection: connection_name, why });
                 }
             }
             Command::DeleteIke { ike } => self.delete(now, ike),
+            Command::DeleteChild { ike, spi } if self.ikev1.has(ike) => {
+                self.ikev1.with_established(&mut self.cx, ike, now, |state, _, cx| {
+                    state.drop_child(ike, spi, CloseReason::DeletedByUs, cx);
+                });
+            }
             Command::DeleteChild { ike, spi } => {
                 self.with_established(ike, now, |state, now, cx| {
                     state.delete_child(ike, now, spi, cx);
                 })
             }
+            Command::Probe { ike } if self.ikev1.has(ike) => {
+                self.ikev1.with_established(&mut self.cx, ike, now, |state, now, cx| {
+                    state.probe(ike, now, cx);
+                });
+            }
             Command::Probe { ike } => {
                 self.with_established(ike, now, |state, now, cx| state.probe(ike, now, cx));
             }
+            Command::SkipTime { ike, by } if self.ikev1.has(ike) => self.ikev1.skip(ike, by),
             Command::SkipTime { ike, by } => {
                 if let Some(sa) = self.sas.get_mut(&ike) {
                     sa.skew = sa.skew.saturating_add(by);
                 }
                 self.schedule(ike);
             }
+            Command::Forget { ike } if self.ikev1.has(ike) => {
+                self.ikev1.close(&mut self.cx, ike, CloseReason::Forgotten);
+            }
             Command::Forget { ike } => self.close(ike, CloseReason::Forgotten),
             Command::Deviate(fault) => self.cx.arm(*fault),
             Command::Shutdown => {
                 self.shutting_down = true;
-                let all: Vec<_> = self.sas.keys().copied().collect();
+                let mut all: Vec<_> = self.sas.keys().copied().collect();
+                all.extend(self.ikev1.handles());
                 for ike in all {
                     self.delete(now, ike);
                 }
@@ -432,6 +461,7 @@ impl Endpoint {
 
     /// Deletes an IKE SA with an exchange if it is established, without one otherwise.
     fn delete(&mut self, now: Time, ike: IkeHandle) {
+        self.ikev1.delete(&mut self.cx, ike);
         match self.sas.get(&ike).map(|sa| &sa.state) {
             Some(State::Established(_)) => {
                 self.with_established(ike, now, |state, now, cx| state.delete(ike, now, cx));
@@ -443,6 +473,9 @@ impl Endpoint {
 
     fn activity(&mut self, now: Time, activity: &io::Activity) {
         let ike = IkeHandle(activity.tunnel.0);
+        if self.ikev1.has(ike) {
+            return self.ikev1.activity(&mut self.cx, now, activity);
+        }
         let Some(sa) = self.sas.get_mut(&ike) else { return };
         let skew = sa.skew;
         if let State::Established(state) = &mut sa.state {
@@ -452,6 +485,7 @@ impl Endpoint {
     }
 
     fn report(&mut self, now: Time, report: sa::Report) {
+        self.ikev1.report(&mut self.cx, now, &report);
         match report {
             sa::Report::AuthenticatedFromNewSource { tunnel, source, .. } => {
                 if let sa::Encap::Udp { src, .. } = source {

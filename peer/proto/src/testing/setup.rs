@@ -54,6 +54,7 @@ pub fn connection(ike: &str, child: &str) -> Connection {
         child: vec![child.proposal(1, &[0; 4], true)],
         ts_local: vec![inner(1)],
         ts_remote: vec![inner(2)],
+        ikev1: None,
         force_encapsulation: false,
     }
 }

@@ -179,6 +179,7 @@ impl AwaitAuth {
             remote_id: id_r,
             suite: self.agreed.channel.suite,
             nat: self.agreed.nat,
+            ikev1: None,
         })));
         // What the peer has granted and this end does not take, the peer is told to drop.
         let mut disowned = None;

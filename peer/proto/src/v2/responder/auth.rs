@@ -170,6 +170,7 @@ impl AwaitAuth {
             credential,
             suite: self.channel.suite,
             nat: self.nat,
+            ikev1: None,
         })));
 
         let wanted = ChildRequest {

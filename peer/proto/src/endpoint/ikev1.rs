@@ -1,0 +1,404 @@
+//! The ISAKMP SAs of an endpoint: which of them a message of IKEv1 is for, what strangers may begin,
+//! and their timers. The tables are apart from those of IKEv2; handles and the context are shared.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use super::SaClock;
+use super::context::Context;
+use super::limits::HalfOpen;
+use crate::config::Connection;
+use crate::event::{CloseReason, DropReason, Event, NotStarted};
+use crate::io::{self, Deadline, IkeHandle, Path};
+use crate::policy::Ikev1Off;
+use crate::sa;
+use crate::time::Time;
+use crate::v1::established::Established;
+use crate::v1::phase1;
+use crate::v1::sa::{Arrival, Next, State};
+use crate::wire::v1::{Message, NotifyKind, is_encrypted};
+use crate::wire::{ExchangeType, Header, IkeSpi, RawMessage};
+
+/// All ISAKMP SAs, of both roles.
+#[derive(Debug, Default)]
+pub(super) struct Ikev1Table {
+    sas: BTreeMap<IkeHandle, Isakmp>,
+    by_cookie: BTreeMap<IkeSpi, IkeHandle>,
+    /// Answered first messages, by who sent them.
+    by_request: BTreeMap<(SocketAddr, IkeSpi), IkeHandle>,
+    sources: BTreeMap<IkeHandle, SocketAddr>,
+    timers: BTreeSet<(Time, IkeHandle)>,
+    deadlines: BTreeMap<IkeHandle, Deadline>,
+    half_open: HalfOpen,
+}
+
+/// An ISAKMP SA, and by how much its clock is ahead of the endpoint's.
+#[derive(Debug)]
+struct Isakmp {
+    skew: Duration,
+    state: State,
+}
+
+impl Ikev1Table {
+    /// How many SAs there are, half-open ones included.
+    pub(super) fn len(&self) -> usize {
+        self.sas.len()
+    }
+
+    /// Whether the SA is one of these.
+    pub(super) fn has(&self, ike: IkeHandle) -> bool {
+        self.sas.contains_key(&ike)
+    }
+
+    /// The handles of all SAs.
+    pub(super) fn handles(&self) -> Vec<IkeHandle> {
+        self.sas.keys().copied().collect()
+    }
+
+    /// The next timer of any SA.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        let (at, handle) = self.timers.first()?;
+        let deadline = self.deadlines.get(handle)?;
+        Some(Deadline { at: *at, reason: deadline.reason })
+    }
+
+    /// The sizes of the tables, for tests of what must not grow: SAs, half-open ones, cookies, requests,
+    /// sources, timers, deadlines.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn sizes(&self) -> [usize; 7] {
+        [
+            self.sas.len(),
+            self.half_open.total(),
+            self.by_cookie.len(),
+            self.by_request.len(),
+            self.sources.len(),
+            self.timers.len(),
+            self.deadlines.len(),
+        ]
+    }
+
+    /// The clock of one SA.
+    pub(super) fn clock_of(&self, ike: IkeHandle, now: Time) -> Option<SaClock> {
+        let sa = self.sas.get(&ike)?;
+        let own = now + sa.skew;
+        let next = sa.state.deadline().map(|deadline| Deadline {
+            at: Time::from_start(deadline.at.since(own)),
+            reason: deadline.reason,
+        });
+        Some(SaClock { next, waiting: sa.state.is_waiting() })
+    }
+
+    /// Starts an SA as the initiator.
+    ///
+    /// # Errors
+    /// If nothing of the connection can be offered in IKEv1.
+    pub(super) fn initiate(
+        &mut self,
+        cx: &mut Context,
+        ike: IkeHandle,
+        now: Time,
+        connection: Box<Connection>,
+    ) -> Result<(), NotStarted> {
+        let state = phase1::start(cx, ike, now, connection)?;
+        self.adopt(ike, state);
+        Ok(())
+    }
+
+    /// Takes a message of IKEv1. `fresh` is the handle of an SA that it may begin; says whether it has.
+    pub(super) fn datagram(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        path: Path,
+        bytes: &[u8],
+        fresh: Option<IkeHandle>,
+    ) -> bool {
+        let raw = match RawMessage::decode(bytes) {
+            Ok(raw) => raw,
+            Err(error) => {
+                let error = error.to_string();
+                cx.dropped(path.remote, bytes.len(), DropReason::Malformed { error });
+                return false;
+            }
+        };
+        if raw.header.length as usize != bytes.len() {
+            let error = format!("the message is {} octets long by its header", raw.header.length);
+            cx.dropped(path.remote, bytes.len(), DropReason::Malformed { error });
+            return false;
+        }
+        let arrival = Arrival { path, bytes, raw };
+        let header = arrival.raw.header;
+        if header.spi_r.is_zero() {
+            return self.first(cx, now, &arrival, fresh);
+        }
+        self.for_sa(cx, now, &arrival, &header);
+        false
+    }
+
+    fn for_sa(&mut self, cx: &mut Context, now: Time, arrival: &Arrival<'_>, header: &Header) {
+        let by_cookie = |cookie: &IkeSpi| self.by_cookie.get(cookie).copied();
+        // Cookies keep their places: ours is the first one where we have begun (RFC 2409 §4).
+        let Some(handle) = by_cookie(&header.spi_i).or_else(|| by_cookie(&header.spi_r)) else {
+            return arrival.dropped(DropReason::UnknownIkeSpi { spi: header.spi_r }, cx);
+        };
+        let Some(sa) = self.sas.remove(&handle) else { return };
+        let (spi_i, spi_r) = sa.state.spis();
+        if spi_i != header.spi_i || !(spi_r.is_zero() || spi_r == header.spi_r) {
+            arrival.dropped(DropReason::WrongSpi, cx);
+            self.sas.insert(handle, sa);
+            return;
+        }
+        let next = sa.state.message(handle, now + sa.skew, arrival, cx);
+        self.keep(cx, handle, sa.skew, next);
+    }
+
+    /// A message without a responder's cookie: it begins phase 1, repeats what did, or is an error that
+    /// somebody sends to an initiator.
+    fn first(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        arrival: &Arrival<'_>,
+        fresh: Option<IkeHandle>,
+    ) -> bool {
+        let header = arrival.raw.header;
+        let begins =
+            matches!(header.exchange, ExchangeType::IDENTITY_PROTECTION | ExchangeType::AGGRESSIVE);
+        if !begins {
+            let known = self.by_cookie.contains_key(&header.spi_i);
+            if known && header.exchange == ExchangeType::INFORMATIONAL_V1 {
+                self.for_sa(cx, now, arrival, &header);
+            } else {
+                let exchange = header.exchange;
+                arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx);
+            }
+            return false;
+        }
+        if header.message_id != 0 || header.spi_i.is_zero() || is_encrypted(&header) {
+            let why = "a first message with a message ID, without a cookie, or encrypted";
+            arrival.violates(None, "rfc2408-3.1-cookie-nonzero", why, cx);
+            return false;
+        }
+        if self.repeat_first(cx, arrival) {
+            return false;
+        }
+        let Some(handle) = fresh else {
+            arrival.dropped(DropReason::ShuttingDown, cx);
+            return false;
+        };
+        if !self.is_welcome(cx, now, arrival) {
+            return false;
+        }
+        let message = match Message::decode(&arrival.raw) {
+            Ok(message) => message,
+            Err(error) => {
+                let error = error.to_string();
+                arrival.dropped(DropReason::Malformed { error }, cx);
+                return false;
+            }
+        };
+        let Some(state) = phase1::answer(cx, handle, now, arrival, &message) else {
+            cx.entropy.forget(handle.0);
+            return true;
+        };
+        let remote = arrival.path.remote;
+        self.by_request.insert((remote, header.spi_i), handle);
+        self.sources.insert(handle, remote);
+        self.half_open.add(remote.ip());
+        self.adopt(handle, state);
+        true
+    }
+
+    /// Answers a repetition of a first message as before. Says whether it was one.
+    fn repeat_first(&mut self, cx: &mut Context, arrival: &Arrival<'_>) -> bool {
+        let header = arrival.raw.header;
+        let key = (arrival.path.remote, header.spi_i);
+        let Some(ike) = self.by_request.get(&key).copied() else { return false };
+        let Some(sa) = self.sas.get_mut(&ike) else { return false };
+        let repeated = match &mut sa.state {
+            State::AwaitKe(state) => state.repeat_first(arrival.bytes),
+            State::AwaitFinal(state) => state.repeat_first(arrival.bytes),
+            _ => None,
+        };
+        let exchange = header.exchange;
+        match repeated {
+            Some((response, attempt)) => {
+                cx.transmit(arrival.path, &response);
+                let (message_id, response) = (0, true);
+                cx.event(Event::Retransmitted { ike, exchange, message_id, response, attempt });
+            }
+            // Phase 1 has gone on, so this copy is late.
+            None => arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx),
+        }
+        true
+    }
+
+    /// Whether a stranger may begin phase 1: the profile speaks IKEv1 (reading R28), and the limits leave
+    /// room.
+    fn is_welcome(&self, cx: &mut Context, now: Time, arrival: &Arrival<'_>) -> bool {
+        let exchange = arrival.raw.header.exchange;
+        if !cx.config.profile.versions.ikev1 {
+            match cx.config.profile.readings.r28 {
+                Ikev1Off::Silence => {}
+                Ikev1Off::NoProposalChosen => {
+                    phase1::refuse(cx, now, arrival, NotifyKind::NO_PROPOSAL_CHOSEN);
+                }
+                Ikev1Off::InvalidMajorVersion => {
+                    phase1::refuse(cx, now, arrival, NotifyKind::INVALID_MAJOR_VERSION);
+                }
+            }
+            arrival.dropped(DropReason::Ikev1 { exchange }, cx);
+            return false;
+        }
+        let limits = cx.config.profile.limits;
+        let source = arrival.path.remote.ip();
+        if self.half_open.of(source) >= limits.half_open_per_source
+            || self.half_open.total() >= limits.half_open
+        {
+            arrival.dropped(DropReason::HalfOpenLimit, cx);
+            return false;
+        }
+        if self.sas.len() >= cx.config.limits.ike_sas {
+            arrival.dropped(DropReason::SaLimit, cx);
+            return false;
+        }
+        true
+    }
+
+    /// Lets the timers that are due fire.
+    pub(super) fn timeout(&mut self, cx: &mut Context, now: Time) {
+        while let Some((at, handle)) = self.timers.first().copied() {
+            if at > now {
+                return;
+            }
+            let Some(sa) = self.sas.remove(&handle) else {
+                self.timers.remove(&(at, handle));
+                continue;
+            };
+            let next = sa.state.timeout(handle, now + sa.skew, cx);
+            self.keep(cx, handle, sa.skew, next);
+        }
+    }
+
+    /// Moves the clock of one SA forward.
+    pub(super) fn skip(&mut self, ike: IkeHandle, by: Duration) {
+        if let Some(sa) = self.sas.get_mut(&ike) {
+            sa.skew = sa.skew.saturating_add(by);
+        }
+        self.schedule(ike);
+    }
+
+    /// Deletes an SA, with a word to the peer if it is established.
+    pub(super) fn delete(&mut self, cx: &mut Context, ike: IkeHandle) {
+        if let Some(sa) = self.sas.get_mut(&ike) {
+            if let State::Established(state) = &mut sa.state {
+                state.delete(ike, cx);
+            }
+            self.close(cx, ike, CloseReason::DeletedByUs);
+        }
+    }
+
+    /// Lets an established SA do something.
+    pub(super) fn with_established(
+        &mut self,
+        cx: &mut Context,
+        ike: IkeHandle,
+        now: Time,
+        act: impl FnOnce(&mut Established, Time, &mut Context),
+    ) {
+        if let Some(sa) = self.sas.get_mut(&ike)
+            && let State::Established(state) = &mut sa.state
+        {
+            act(state, now + sa.skew, cx);
+        }
+        self.schedule(ike);
+    }
+
+    /// Takes note of when a tunnel last carried anything.
+    pub(super) fn activity(&mut self, cx: &mut Context, now: Time, activity: &io::Activity) {
+        let ike = IkeHandle(activity.tunnel.0);
+        let skew = self.sas.get(&ike).map_or(Duration::ZERO, |sa| sa.skew);
+        self.with_established(cx, ike, now, |state, now, cx| {
+            state.activity(ike, now, skew, activity, cx);
+        });
+    }
+
+    /// Takes a report of the data plane about one of these SAs.
+    pub(super) fn report(&mut self, cx: &mut Context, now: Time, report: &sa::Report) {
+        match *report {
+            sa::Report::AuthenticatedFromNewSource { tunnel, source, .. } => {
+                if let sa::Encap::Udp { src, .. } = source {
+                    let ike = IkeHandle(tunnel.0);
+                    self.with_established(cx, ike, now, |state, _, cx| state.moved(ike, src, cx));
+                }
+            }
+            sa::Report::SequenceExhausted { tunnel, spi } => {
+                let ike = IkeHandle(tunnel.0);
+                self.with_established(cx, ike, now, |state, _, cx| {
+                    state.drop_outbound(ike, spi, CloseReason::SequenceExhausted, cx);
+                });
+            }
+            sa::Report::CounterThreshold { .. }
+            | sa::Report::Dropped { .. }
+            | sa::Report::UnknownSpi { .. }
+            | sa::Report::Runt { .. } => {}
+        }
+    }
+
+    /// Ends an SA without a word.
+    pub(super) fn close(&mut self, cx: &mut Context, ike: IkeHandle, reason: CloseReason) {
+        if let Some(sa) = self.sas.remove(&ike) {
+            self.clear_up(cx, ike, sa.state, reason);
+        }
+    }
+
+    fn adopt(&mut self, handle: IkeHandle, state: State) {
+        self.by_cookie.insert(state.own_spi(), handle);
+        self.sas.insert(handle, Isakmp { skew: Duration::ZERO, state });
+        self.schedule(handle);
+    }
+
+    fn keep(&mut self, cx: &mut Context, handle: IkeHandle, skew: Duration, next: Next) {
+        match next {
+            Next::State(state) => {
+                if !state.is_half_open_responder() {
+                    self.no_longer_half_open(handle);
+                }
+                self.sas.insert(handle, Isakmp { skew, state });
+                self.schedule(handle);
+            }
+            Next::Closed(state, reason) => self.clear_up(cx, handle, state, reason),
+        }
+    }
+
+    fn clear_up(&mut self, cx: &mut Context, handle: IkeHandle, state: State, reason: CloseReason) {
+        self.no_longer_half_open(handle);
+        self.by_cookie.remove(&state.own_spi());
+        self.by_request.retain(|_, of| *of != handle);
+        if let Some(deadline) = self.deadlines.remove(&handle) {
+            self.timers.remove(&(deadline.at, handle));
+        }
+        cx.entropy.forget(handle.0);
+        state.close(handle, reason, cx);
+    }
+
+    fn no_longer_half_open(&mut self, handle: IkeHandle) {
+        if let Some(source) = self.sources.remove(&handle) {
+            self.half_open.remove(source.ip());
+        }
+    }
+
+    fn schedule(&mut self, handle: IkeHandle) {
+        if let Some(before) = self.deadlines.remove(&handle) {
+            self.timers.remove(&(before.at, handle));
+        }
+        let Some(sa) = self.sas.get(&handle) else { return };
+        if let Some(deadline) = sa.state.deadline() {
+            let at = deadline.at - sa.skew;
+            self.timers.insert((at, handle));
+            self.deadlines.insert(handle, Deadline { at, reason: deadline.reason });
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! The informational exchange of an established ISAKMP SA: deletes, notifications and dead peer
+//! detection (RFC 2409, section 5.7; RFC 3706). Nothing in it is answered but a probe.
+
+use core::time::Duration;
+
+use super::child;
+use super::established::{Established, Quick};
+use super::sa::{Arrival, Next, State};
+use crate::endpoint::context::Context;
+use crate::event::{CloseReason, DropReason, Event};
+use crate::io::IkeHandle;
+use crate::time::Time;
+use crate::wire::v1::{Delete, Message, Notify, NotifyKind, Payload, is_encrypted};
+use crate::wire::{Attribute, ExchangeType, NotifyType, ProtocolId, Reader};
+
+impl Established {
+    /// Sends payloads in an informational exchange.
+    pub(super) fn inform(&mut self, ike: IkeHandle, payloads: &[Payload], cx: &mut Context) {
+        let message_id = self.new_message_id(ike, cx);
+        let outgoing = self.channel.outgoing(ExchangeType::INFORMATIONAL_V1, message_id, false);
+        let iv = self.channel.phase2_iv(&self.base_iv, message_id);
+        let sealed = self.channel.seal_hashed(cx, &outgoing, &iv, payloads, &[]);
+        if !sealed.bytes.is_empty() {
+            cx.transmit(self.path, &sealed.bytes);
+        }
+    }
+
+    /// Tells the peer that everything is deleted: each pair, and the ISAKMP SA.
+    pub(super) fn say_deleted(&mut self, ike: IkeHandle, cx: &mut Context) {
+        let spis: Vec<u32> = self.children.iter().map(|child| child.spi_in).collect();
+        for spi in spis {
+            self.say_child_deleted(ike, spi, cx);
+        }
+        let (spi_i, spi_r) = self.spis();
+        self.inform(ike, &[Payload::Delete(Delete::isakmp(spi_i, spi_r))], cx);
+    }
+
+    /// Tells the peer that a pair is deleted, by the SPI that it sends on.
+    pub(super) fn say_child_deleted(&mut self, ike: IkeHandle, spi_in: u32, cx: &mut Context) {
+        self.inform(ike, &[Payload::Delete(Delete::child(ProtocolId::ESP, spi_in))], cx);
+    }
+
+    /// Sends the first probe of a series.
+    pub(super) fn begin_probe(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        interval: Duration,
+        cx: &mut Context,
+    ) {
+        let sequence = self.probes.next;
+        self.probes.next = sequence.wrapping_add(1);
+        self.probes.waiting = Some((sequence, now + interval, 1));
+        self.send_probe(ike, sequence, cx);
+    }
+
+    /// Sends the probe that waits for its answer once more.
+    pub(super) fn repeat_probe(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        interval: Duration,
+        cx: &mut Context,
+    ) {
+        if let Some((sequence, at, tries)) = &mut self.probes.waiting {
+            *at = now + interval;
+            *tries += 1;
+            let sequence = *sequence;
+            self.send_probe(ike, sequence, cx);
+        }
+    }
+
+    fn send_probe(&mut self, ike: IkeHandle, sequence: u32, cx: &mut Context) {
+        cx.event(Event::ProbeSent { ike });
+        self.notify(ike, NotifyKind::R_U_THERE, &sequence.to_be_bytes(), cx);
+    }
+
+    fn notify(&mut self, ike: IkeHandle, kind: NotifyKind, data: &[u8], cx: &mut Context) {
+        let (spi_i, spi_r) = self.spis();
+        let notify = Notify::isakmp(kind, spi_i, spi_r, data.to_vec());
+        self.inform(ike, &[Payload::Notify(notify)], cx);
+    }
+
+    /// Takes an informational message. One that is not protected is never believed.
+    pub(super) fn informational(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Next {
+        let message_id = arrival.raw.header.message_id;
+        if !is_encrypted(&arrival.raw.header) {
+            let requirement = "rfc2408-4.8-informational-protected";
+            let why = "an informational message without protection";
+            cx.violation(Some(ike), arrival.path.remote, requirement, why);
+            arrival.dropped(DropReason::NotEncrypted, cx);
+            return Next::State(State::Established(self));
+        }
+        let iv = self.channel.phase2_iv(&self.base_iv, message_id);
+        let opened = match self.channel.open_hashed(cx, arrival, &iv, &[]) {
+            Ok(opened) => opened,
+            Err(reason) => {
+                arrival.dropped(reason, cx);
+                return Next::State(State::Established(self));
+            }
+        };
+        if !self.use_message_id(message_id) {
+            let (got, expected) = (message_id, 0);
+            arrival.dropped(DropReason::MessageId { got, expected }, cx);
+            return Next::State(State::Established(self));
+        }
+        self.heard(ike, now, arrival, cx);
+        if self.deletes(ike, &opened.message, cx) {
+            return self.closed(CloseReason::DeletedByPeer);
+        }
+        for notify in opened.message.notifies() {
+            self.notified(ike, now, arrival, notify, cx);
+        }
+        Next::State(State::Established(self))
+    }
+
+    /// Takes down what the peer has deleted. Says whether that is the ISAKMP SA.
+    fn deletes(&mut self, ike: IkeHandle, message: &Message, cx: &mut Context) -> bool {
+        let (spi_i, spi_r) = self.spis();
+        let own = [spi_i.0, spi_r.0].concat();
+        for delete in message.deletes() {
+            for spi in &delete.spis {
+                if delete.protocol == ProtocolId::IKE {
+                    if *spi == own {
+                        return true;
+                    }
+                    continue;
+                }
+                let Ok(octets) = <[u8; 4]>::try_from(spi.as_slice()) else { continue };
+                let spi_out = u32::from_be_bytes(octets);
+                if let Some(child) = self.take_child(|child| child.spi_out == spi_out) {
+                    child::remove(ike, &child, CloseReason::DeletedByPeer, cx);
+                }
+            }
+        }
+        false
+    }
+
+    fn notified(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        notify: &Notify,
+        cx: &mut Context,
+    ) {
+        match notify.kind {
+            NotifyKind::R_U_THERE => self.asked(ike, arrival, notify, cx),
+            NotifyKind::R_U_THERE_ACK => self.acknowledged(ike, notify, cx),
+            NotifyKind::INITIAL_CONTACT => cx.event(Event::InitialContact { ike }),
+            NotifyKind::RESPONDER_LIFETIME if notify.protocol == ProtocolId::IKE => {
+                if let Some(seconds) = lifetime_of(&notify.data) {
+                    self.told_lifetime(now, seconds);
+                }
+            }
+            kind if kind.is_error() => self.refused(ike, notify, cx),
+            _ => {}
+        }
+    }
+
+    /// Answers a probe, if it is of this SA and no older one (RFC 3706, section 6).
+    fn asked(&mut self, ike: IkeHandle, arrival: &Arrival<'_>, notify: &Notify, cx: &mut Context) {
+        let violation = |requirement: &str, why: &str, cx: &mut Context| {
+            cx.violation(Some(ike), arrival.path.remote, requirement, why);
+        };
+        let (spi_i, spi_r) = self.spis();
+        if notify.spi != [spi_i.0, spi_r.0].concat() {
+            return violation("rfc3706-5.3-spi-is-cookies", "the SPI of a probe is another", cx);
+        }
+        let Ok(octets) = <[u8; 4]>::try_from(notify.data.as_slice()) else {
+            return violation("rfc3706-5.3-data-four-octets", "a probe without a number", cx);
+        };
+        let sequence = u32::from_be_bytes(octets);
+        // A repetition has the number of the probe that it repeats, so an equal one is answered.
+        if self.probes.peer.is_some_and(|last| sequence < last) {
+            return violation("rfc3706-6.2-increment-one", "the number of a probe is too low", cx);
+        }
+        self.probes.peer = Some(sequence);
+        self.notify(ike, NotifyKind::R_U_THERE_ACK, &octets, cx);
+    }
+
+    fn acknowledged(&mut self, ike: IkeHandle, notify: &Notify, cx: &mut Context) {
+        let octets = <[u8; 4]>::try_from(notify.data.as_slice());
+        let sequence = octets.map(u32::from_be_bytes).ok();
+        if self.probes.waiting.is_some_and(|(waiting, ..)| Some(waiting) == sequence) {
+            self.probes.waiting = None;
+            cx.event(Event::ProbeAnswered { ike });
+        }
+    }
+
+    /// The peer refuses something: the quick mode whose SPI it names, or the only one there is.
+    fn refused(&mut self, ike: IkeHandle, notify: &Notify, cx: &mut Context) {
+        let kind = NotifyType(notify.kind.0);
+        let asked: Vec<(u32, u32)> = self
+            .quick
+            .iter()
+            .filter_map(|(id, quick)| match quick {
+                Quick::Second(quick) => Some((*id, quick.spi_in())),
+                _ => None,
+            })
+            .collect();
+        let named = asked.iter().find(|(_, spi)| notify.spi == spi.to_be_bytes());
+        let meant = named.or(match asked.as_slice() {
+            [only] => Some(only),
+            _ => None,
+        });
+        let Some((id, _)) = meant else {
+            let (exchange, tentative) = (ExchangeType::INFORMATIONAL_V1, false);
+            return cx.event(Event::PeerRefused { ike, exchange, notify: kind, tentative });
+        };
+        if let Some(Quick::Second(quick)) = self.quick.remove(id) {
+            quick.refused(ike, kind, cx);
+            quick.abandon(cx);
+        }
+    }
+}
+
+/// The seconds that the attributes of RESPONDER-LIFETIME name.
+pub(super) fn lifetime_of(data: &[u8]) -> Option<u64> {
+    let mut reader = Reader::new(data);
+    let mut in_seconds = false;
+    while !reader.is_empty() {
+        let attribute = Attribute::decode(&mut reader).ok()?;
+        match attribute.kind() {
+            1 | 11 => in_seconds = attribute.number() == Some(1),
+            2 | 12 if in_seconds => return attribute.number(),
+            _ => {}
+        }
+    }
+    None
+}

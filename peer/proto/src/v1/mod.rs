@@ -1,0 +1,17 @@
+//! (3) IKEv1: main, aggressive and quick mode and the informational exchange as state machines, one
+//! struct for each awaited state (RFC 2408, RFC 2409).
+//!
+//! A tree parallel to that of IKEv2. What repeats requests and answers on a timer is the same in
+//! both and is taken from there.
+
+pub(crate) mod channel;
+pub(crate) mod child;
+pub(crate) mod established;
+mod informational;
+pub(crate) mod natt;
+mod outgoing;
+pub(crate) mod phase1;
+mod quick;
+pub(crate) mod sa;
+#[cfg(test)]
+mod tests;

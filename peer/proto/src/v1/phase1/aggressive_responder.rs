@@ -1,0 +1,268 @@
+//! Aggressive mode as the responder.
+
+use subtle::ConstantTimeEq;
+
+use super::common::{
+    Exchanged, Features, belongs, choose, hash, identity, key_pair, one, outgoing, refuse, values,
+    vendor_ids,
+};
+use crate::crypto::ikev1::skeyid_psk;
+use crate::endpoint::context::Context;
+use crate::entropy::Label;
+use crate::event::{CloseReason, DropReason, Event, Ikev1Established, NatStatus, Role};
+use crate::io::{Deadline, IkeHandle, TimerReason};
+use crate::policy::{IdentityQuery, Ikev1Mode, Phase1Choice};
+use crate::time::Time;
+use crate::v1::channel::{Channel, KeyMaterial, NONCE_LEN};
+use crate::v1::established::{Established, LastAnswer, Opening};
+use crate::v1::natt::NatT;
+use crate::v1::sa::{Arrival, Next, State};
+use crate::v2::window::Answered;
+use crate::wire::v1::{Id, Message, NotifyKind, Payload, PayloadKind, Sa, is_encrypted};
+use crate::wire::{ExchangeType, IkeSpi, v2};
+
+const EXCHANGE: ExchangeType = ExchangeType::AGGRESSIVE;
+/// How often the second message is sent again because a quick mode came before the third.
+const MAX_REMINDERS: u32 = 5;
+
+/// The first message is answered: the third is awaited.
+#[derive(Debug)]
+pub(crate) struct AwaitFinal {
+    channel: Channel,
+    choice: Phase1Choice,
+    exchanged: Exchanged,
+    features: Features,
+    local_id: v2::Id,
+    remote_id: v2::Id,
+    credential: v2::Id,
+    /// The body of the initiator's ID payload.
+    id_body: Vec<u8>,
+    answered: Answered,
+    response: Vec<u8>,
+    reminders: u32,
+    expires: Time,
+}
+
+impl AwaitFinal {
+    /// Answers the first message.
+    pub(super) fn begin(
+        cx: &mut Context,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        message: &Message,
+    ) -> Option<Self> {
+        let malformed = |why: &str, cx: &mut Context| {
+            arrival.violates(None, "rfc2409-5-aggressive-mode", why, cx);
+        };
+        let read = one(message, "SA", |payload| match payload {
+            Payload::Sa(sa) => Some(sa),
+            _ => None,
+        })
+        .and_then(|sa| Ok((sa, values(message)?, identity(message)?)));
+        let (sa, (public, nonce), (id, id_body)) = match read {
+            Ok(read) => read,
+            Err(why) => {
+                malformed(&why, cx);
+                return None;
+            }
+        };
+        let choice = choose(cx, now, arrival, sa, Ikev1Mode::Aggressive, Some(public.len()))?;
+        let remote_id = id.host();
+        let source = arrival.path.remote.ip();
+        let query = IdentityQuery { id_i: &remote_id, source, nat_at_peer: false };
+        let (profile, credentials) = (&cx.ikev1_profile, &cx.config.credentials);
+        let (psk, credential) = match profile.aggressive_mode_credential(query, credentials) {
+            Ok(credential) => (credential.psk.clone(), credential.id.to_id()),
+            Err(refusal) => {
+                let (id, rule) = (remote_id.to_string(), refusal.rule.clone());
+                let says = refusal.to_string();
+                cx.event(Event::IdentityRefused { ike, id, rule, says });
+                refuse(cx, now, arrival, NotifyKind::INVALID_ID_INFORMATION);
+                return None;
+            }
+        };
+        let suite = choice.suite;
+        let pair = key_pair(cx, ike, suite.group)?;
+        let shared = match cx.provider.dh_agree(&pair, public) {
+            Ok(shared) => shared,
+            Err(error) => {
+                let why = error.to_string();
+                arrival.violates(None, "rfc2409-5-ke-length", &why, cx);
+                return None;
+            }
+        };
+        let spi_i = message.header.spi_i;
+        let spi_r = IkeSpi(cx.entropy.array(Label::IKE_SPI, ike.0));
+        let nr = cx.entropy.bytes(Label::NONCE, ike.0, NONCE_LEN);
+        let exchanged = Exchanged {
+            sa_body: message.body(PayloadKind::SA).unwrap_or_default().to_vec(),
+            public_i: public.to_vec(),
+            public_r: pair.public().to_vec(),
+            ni: nonce.to_vec(),
+            nr,
+        };
+        let skeyid = skeyid_psk(&*cx.provider, suite.prf, &psk, &exchanged.ni, &exchanged.nr);
+        let (role, shared) = (Role::Responder, &shared);
+        let material = KeyMaterial { role, suite, spi_i, spi_r, skeyid, shared };
+        let channel = Channel::establish(cx, material).ok()?;
+        let own = cx.config.identity.clone();
+        let local_id = own.unwrap_or_else(|| v2::Id::ip(arrival.path.local.ip()));
+        let features = Features::of(message);
+        let own_id = Payload::Id(Id::of_host(&local_id));
+        let own_body = own_id.body();
+        let claim = exchanged.claim(Role::Responder, (spi_i, spi_r), &own_body);
+        let mut payloads = vec![
+            Payload::Sa(Sa { proposals: vec![choice.chosen.clone()] }),
+            Payload::Ke(exchanged.public_r.clone()),
+            Payload::Nonce(exchanged.nr.clone()),
+            own_id,
+            Payload::Hash(channel.phase1_hash(cx, &claim)),
+        ];
+        payloads.extend(vendor_ids(&features));
+        if let Some(natt) = features.natt {
+            let (hash, spis) = (suite.prf.hash(), (spi_i, spi_r));
+            payloads.extend(natt.discovery(hash, spis, arrival.path, false));
+        }
+        let response = outgoing(spi_i, spi_r, EXCHANGE, true).plain(cx, &payloads);
+        if response.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
+            arrival.dropped(DropReason::Amplification, cx);
+            return None;
+        }
+        if !response.is_empty() {
+            cx.transmit(arrival.path, &response);
+        }
+        let (path, connection) = (arrival.path, None);
+        cx.event(Event::IkeHalfOpen { ike, connection, role, path, spi_i });
+        Some(Self {
+            channel,
+            choice,
+            exchanged,
+            features,
+            local_id,
+            remote_id,
+            credential,
+            id_body: id_body.to_vec(),
+            answered: Answered::new(arrival.bytes, response.clone()),
+            response,
+            reminders: 0,
+            expires: now + cx.config.timers.half_open,
+        })
+    }
+
+    /// The answer to a repetition of the first message.
+    pub(crate) fn repeat_first(&mut self, request: &[u8]) -> Option<(Vec<u8>, u32)> {
+        self.answered.repeat(request).map(|(response, attempt)| (response.to_vec(), attempt))
+    }
+
+    pub(crate) fn spis(&self) -> (IkeSpi, IkeSpi) {
+        (self.channel.spi_i, self.channel.spi_r)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        Some(Deadline { at: self.expires, reason: TimerReason::HalfOpen })
+    }
+
+    pub(crate) fn timeout(self: Box<Self>, _ike: IkeHandle, now: Time, _cx: &mut Context) -> Next {
+        if now >= self.expires {
+            return Next::Closed(State::AwaitFinal(self), CloseReason::HalfOpenTimeout);
+        }
+        Next::State(State::AwaitFinal(self))
+    }
+
+    pub(crate) fn message(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Next {
+        let exchange = arrival.raw.header.exchange;
+        if exchange == ExchangeType::QUICK_MODE && self.reminders < MAX_REMINDERS {
+            // The initiator believes to be done, so its third message was lost. What makes it send
+            // that again is our second one.
+            self.reminders += 1;
+            cx.transmit(arrival.path, &self.response);
+            let (exchange, message_id, response) = (EXCHANGE, 0, true);
+            let attempt = self.reminders;
+            cx.event(Event::Retransmitted { ike, exchange, message_id, response, attempt });
+            return Next::State(State::AwaitFinal(self));
+        }
+        if !belongs(arrival, EXCHANGE) {
+            arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx);
+            return Next::State(State::AwaitFinal(self));
+        }
+        let iv = self.channel.phase1_iv(&self.exchanged.public_i, &self.exchanged.public_r);
+        // RFC 2409 leaves it open whether the third message is encrypted.
+        let read = if is_encrypted(&arrival.raw.header) {
+            self.channel.open(arrival, &iv).map(|opened| (opened.message, opened.next_iv))
+        } else {
+            Message::decode(&arrival.raw)
+                .map(|message| (message, iv))
+                .map_err(|error| DropReason::Malformed { error: error.to_string() })
+        };
+        let read = read.and_then(|(message, base_iv)| {
+            let received = hash(&message).map_err(|_| DropReason::BadIcv)?.to_vec();
+            Ok((message, base_iv, received))
+        });
+        let (message, base_iv, received) = match read {
+            Ok(read) => read,
+            Err(reason) => {
+                arrival.dropped(reason, cx);
+                return Next::State(State::AwaitFinal(self));
+            }
+        };
+        let claim = self.exchanged.claim(Role::Initiator, self.spis(), &self.id_body);
+        let expected = self.channel.phase1_hash(cx, &claim);
+        if !bool::from(expected.as_slice().ct_eq(&received)) {
+            // In clear anybody can have sent it, so a true message is still welcome.
+            cx.event(Event::AuthenticationFailed { ike, id: self.remote_id.to_string() });
+            arrival.dropped(DropReason::BadIcv, cx);
+            return Next::State(State::AwaitFinal(self));
+        }
+        self.established(ike, now, arrival, &message, base_iv, cx)
+    }
+
+    fn established(
+        self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        message: &Message,
+        base_iv: Vec<u8>,
+        cx: &mut Context,
+    ) -> Next {
+        let spis = self.spis();
+        let nat = match self.features.natt {
+            Some(_) => {
+                let hash = self.choice.suite.prf.hash();
+                NatT::detect(hash, spis, message, arrival.path)
+            }
+            None => NatStatus::default(),
+        };
+        if message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT) {
+            cx.event(Event::InitialContact { ike });
+        }
+        let this = *self;
+        let Phase1Choice { auth, lifetime, .. } = this.choice;
+        let mode = Ikev1Mode::Aggressive;
+        let opening = Opening {
+            channel: this.channel,
+            path: arrival.path,
+            nat,
+            features: this.features,
+            base_iv,
+            local_id: this.local_id,
+            remote_id: this.remote_id,
+            credential: this.credential,
+            facts: Ikev1Established { mode, auth, lifetime: lifetime.seconds },
+            connection: None,
+            last_answer: Some(LastAnswer::new(arrival.bytes, Vec::new())),
+        };
+        let mut state = Established::open(cx, ike, now, opening);
+        if lifetime.tell {
+            state.tell_lifetime(ike, lifetime.seconds, cx);
+        }
+        Next::State(State::Established(Box::new(state)))
+    }
+}

@@ -1,0 +1,322 @@
+//! What main and aggressive mode have in common: the offer, vendor IDs, the values that both ends
+//! exchange, and the wait of an initiator for its answer.
+
+use crate::config::{Connection, Ikev1Options};
+use crate::crypto::dh::{self, KeyPair};
+use crate::crypto::ikev1::Phase1Claim;
+use crate::crypto::suite::Group;
+use crate::endpoint::context::Context;
+use crate::entropy::Label;
+use crate::event::{CloseReason, DropReason, Event, NatStatus, NotStarted, Offer, Role};
+use crate::io::{Channel, Deadline, IkeHandle, Path};
+use crate::policy::{self, Ikev1Mode, Phase1Choice, Phase1Context, RefusalStyle};
+use crate::time::Time;
+use crate::v1::natt::{self, NatT};
+use crate::v1::outgoing::Outgoing;
+use crate::v1::sa::Arrival;
+use crate::v2::window::{Due, Pending, Schedule};
+use crate::wire::v1::num::Phase1Auth;
+use crate::wire::v1::{Message, Notify, NotifyKind, Payload, Sa, VendorId, vendor};
+use crate::wire::{ExchangeType, IkeSpi, NotifyType};
+
+/// What a peer can do besides RFC 2409, as its vendor IDs say.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Features {
+    pub(crate) natt: Option<NatT>,
+    pub(crate) dpd: bool,
+}
+
+impl Features {
+    /// What the vendor IDs of a message announce.
+    pub(crate) fn of(message: &Message) -> Self {
+        let dpd = message.vendor_ids().any(|id| id == vendor::DPD);
+        Self { natt: NatT::announced(message), dpd }
+    }
+}
+
+/// The vendor IDs of an answer: the one form of NAT traversal that both know, and dead peer detection.
+pub(super) fn vendor_ids(features: &Features) -> impl Iterator<Item = Payload> {
+    let dpd = Payload::VendorId(VendorId(vendor::DPD.to_vec()));
+    features.natt.map(|natt| natt.payload()).into_iter().chain([dpd])
+}
+
+/// What an initiator begins with.
+#[derive(Debug)]
+pub(super) struct Start {
+    pub(super) spi_i: IkeSpi,
+    pub(super) connection: Box<Connection>,
+    pub(super) offer: Sa,
+    pub(super) path: Path,
+}
+
+impl Start {
+    /// Draws the cookie and writes the offer.
+    ///
+    /// # Errors
+    /// If nothing of the connection has numbers in IKEv1.
+    pub(super) fn of(
+        cx: &mut Context,
+        ike: IkeHandle,
+        connection: Box<Connection>,
+    ) -> Result<Self, NotStarted> {
+        let seconds = cx.config.profile.timers.ike_life;
+        let offer = policy::phase1_offer(&connection.ike, Phase1Auth::PRE_SHARED_KEY, seconds);
+        if offer.proposals.iter().all(|proposal| proposal.transforms.is_empty()) {
+            let error = "no proposal can be written in IKEv1".to_owned();
+            return Err(NotStarted::Unable { error });
+        }
+        let channel = if connection.start_on_nat_port { Channel::Nat } else { Channel::Ike };
+        let path =
+            Path { channel: Channel::Ike, local: connection.local, remote: connection.remote };
+        let path = match channel {
+            Channel::Ike => path,
+            Channel::Nat => natt::float(path, connection.nat_ports),
+        };
+        let spi_i = IkeSpi(cx.entropy.array(Label::IKE_SPI, ike.0));
+        cx.event(Event::IkeHalfOpen {
+            ike,
+            connection: Some(connection.name.clone()),
+            role: Role::Initiator,
+            path,
+            spi_i,
+        });
+        Ok(Self { spi_i, connection, offer, path })
+    }
+
+    pub(super) fn options(&self) -> Ikev1Options {
+        self.connection.ikev1.clone().unwrap_or_default()
+    }
+
+    pub(super) fn mode(&self) -> Ikev1Mode {
+        self.options().mode
+    }
+
+    /// The vendor IDs of the first message.
+    pub(super) fn vendor_ids(&self) -> Vec<Payload> {
+        let mut payloads = natt::announcement(self.options().nat_traversal);
+        payloads.push(Payload::VendorId(VendorId(vendor::DPD.to_vec())));
+        payloads
+    }
+
+    /// What NAT discovery found. Where the peer was told of a NAT, it sees one.
+    pub(super) fn nat(&self, mut found: NatStatus) -> NatStatus {
+        found.local |= found.supported && self.connection.force_encapsulation;
+        found
+    }
+}
+
+/// The header of a message of phase 1.
+pub(super) fn outgoing(
+    spi_i: IkeSpi,
+    spi_r: IkeSpi,
+    exchange: ExchangeType,
+    response: bool,
+) -> Outgoing {
+    Outgoing { spi_i, spi_r, exchange, message_id: 0, response }
+}
+
+/// An initiator's message that waits for its answer.
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pending: Pending,
+    pub(super) path: Path,
+    /// With what it was refused, by whoever it was.
+    refused: Option<NotifyType>,
+}
+
+impl Waiting {
+    /// Sends the message and starts its timer.
+    pub(super) fn send(
+        cx: &mut Context,
+        now: Time,
+        path: Path,
+        outgoing: &Outgoing,
+        bytes: Vec<u8>,
+    ) -> Self {
+        let schedule = Schedule::ordinary(&cx.config.timers);
+        let pending = Pending::send(cx, now, path, &outgoing.envelope(), bytes, schedule);
+        Self { pending, path, refused: None }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        Some(self.pending.deadline())
+    }
+
+    /// Repeats the message if its time has come. The reason to give up for, if it is over.
+    pub(super) fn timeout(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        cx: &mut Context,
+    ) -> Option<CloseReason> {
+        match self.pending.timeout(self.path, ike, now, cx) {
+            Due::GiveUp if self.refused.is_some() => Some(CloseReason::Refused),
+            Due::GiveUp => Some(CloseReason::DeadPeer),
+            Due::Not | Due::Repeat(_) => None,
+        }
+    }
+
+    /// Takes note of an error that came in clear. Anybody can have sent it, so the message is repeated
+    /// some more times; with no such time to go the wait is over.
+    pub(super) fn informational(
+        &mut self,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Option<CloseReason> {
+        let message = Message::decode(&arrival.raw).ok();
+        let error = message
+            .as_ref()
+            .and_then(|message| message.notifies().find(|notify| notify.kind.is_error()));
+        let Some(notify) = error.map(|notify| NotifyType(notify.kind.0)) else {
+            let exchange = arrival.raw.header.exchange;
+            arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx);
+            return None;
+        };
+        if self.refused == Some(notify) {
+            arrival.dropped(DropReason::UselessResponse { why: format!("{notify} again") }, cx);
+            return None;
+        }
+        let tries = cx.config.timers.refused_tries;
+        let (exchange, tentative) = (arrival.raw.header.exchange, tries > 0);
+        cx.event(Event::PeerRefused { ike, exchange, notify, tentative });
+        if self.refused.replace(notify).is_none() {
+            self.pending.limit(tries);
+        }
+        (!tentative).then_some(CloseReason::Refused)
+    }
+}
+
+/// Whether a message that came in clear belongs to the exchange of phase 1.
+pub(super) fn belongs(arrival: &Arrival<'_>, exchange: ExchangeType) -> bool {
+    let header = &arrival.raw.header;
+    header.exchange == exchange && header.message_id == 0
+}
+
+/// Draws a key pair.
+pub(super) fn key_pair(cx: &mut Context, ike: IkeHandle, group: Group) -> Option<KeyPair> {
+    let random = cx.entropy.bytes(Label::KEY_EXCHANGE, ike.0, dh::random_len(group));
+    cx.provider.dh_keypair(group, &random).ok()
+}
+
+/// All that both ends have said before they authenticate.
+#[derive(Clone, Debug)]
+pub(super) struct Exchanged {
+    /// The body of the initiator's SA payload.
+    pub(super) sa_body: Vec<u8>,
+    pub(super) public_i: Vec<u8>,
+    pub(super) public_r: Vec<u8>,
+    pub(super) ni: Vec<u8>,
+    pub(super) nr: Vec<u8>,
+}
+
+impl Exchanged {
+    /// What the hash of one side covers.
+    pub(super) fn claim<'a>(
+        &'a self,
+        of: Role,
+        spis: (IkeSpi, IkeSpi),
+        id_body: &'a [u8],
+    ) -> Phase1Claim<'a> {
+        let (spi_i, spi_r) = (spis.0.0, spis.1.0);
+        let (public, peer_public, cookie, peer_cookie) = match of {
+            Role::Initiator => (&self.public_i, &self.public_r, spi_i, spi_r),
+            Role::Responder => (&self.public_r, &self.public_i, spi_r, spi_i),
+        };
+        let sa_body = &self.sa_body;
+        Phase1Claim { public, peer_public, cookie, peer_cookie, sa_body, id_body }
+    }
+}
+
+/// Chooses from the offer of a first message, or refuses it.
+pub(super) fn choose(
+    cx: &mut Context,
+    now: Time,
+    arrival: &Arrival<'_>,
+    offer: &Sa,
+    mode: Ikev1Mode,
+    public_len: Option<usize>,
+) -> Option<Phase1Choice> {
+    let context = Phase1Context { mode, public_len, auth: &[Phase1Auth::PRE_SHARED_KEY] };
+    match cx.ikev1_profile.select_phase1(offer, &context) {
+        Ok(choice) => Some(choice),
+        Err(refusal) => {
+            let (answer, remote) = (NotifyKind::NO_PROPOSAL_CHOSEN, arrival.path.remote);
+            cx.event(Event::ProposalRefused {
+                ike: None,
+                remote,
+                what: Offer::Ike,
+                refusal,
+                answer: NotifyType(answer.0),
+            });
+            refuse(cx, now, arrival, answer);
+            None
+        }
+    }
+}
+
+/// Refuses a first message in clear, unless the profile is silent.
+pub(crate) fn refuse(cx: &mut Context, now: Time, arrival: &Arrival<'_>, kind: NotifyKind) {
+    if cx.config.profile.refusal == RefusalStyle::Silent {
+        return arrival.dropped(DropReason::Silent, cx);
+    }
+    if !cx.may_reply(now, arrival.path.remote, arrival.bytes.len()) {
+        return;
+    }
+    let spi_i = arrival.raw.header.spi_i;
+    let notify = Notify::isakmp(kind, spi_i, IkeSpi::ZERO, Vec::new());
+    let message_id = u32::from_be_bytes(cx.entropy.array(Label::MESSAGE_ID, 0));
+    let exchange = ExchangeType::INFORMATIONAL_V1;
+    let outgoing = Outgoing { spi_i, spi_r: IkeSpi::ZERO, exchange, message_id, response: true };
+    let bytes = outgoing.plain(cx, &[Payload::Notify(notify)]);
+    if bytes.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
+        return arrival.dropped(DropReason::Amplification, cx);
+    }
+    if !bytes.is_empty() {
+        cx.transmit(arrival.path, &bytes);
+    }
+}
+
+/// The one value that `pick` finds, or a word on why there is not exactly one.
+pub(super) fn one<'a, T>(
+    message: &'a Message,
+    what: &'static str,
+    pick: impl Fn(&'a Payload) -> Option<T>,
+) -> Result<T, String> {
+    let mut found = message.iter().filter_map(pick);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => Err(format!("there is no {what} payload")),
+        (Some(_), Some(_)) => Err(format!("there is more than one {what} payload")),
+    }
+}
+
+/// The public value and the nonce of a message.
+pub(super) fn values(message: &Message) -> Result<(&[u8], &[u8]), String> {
+    let public = one(message, "KE", |payload| match payload {
+        Payload::Ke(public) => Some(public.as_slice()),
+        _ => None,
+    })?;
+    let nonce = one(message, "NONCE", |payload| match payload {
+        Payload::Nonce(nonce) => Some(nonce.as_slice()),
+        _ => None,
+    })?;
+    Ok((public, nonce))
+}
+
+/// The HASH payload of a message.
+pub(super) fn hash(message: &Message) -> Result<&[u8], String> {
+    one(message, "HASH", |payload| match payload {
+        Payload::Hash(hash) => Some(hash.as_slice()),
+        _ => None,
+    })
+}
+
+/// The identity of a message, and the body that the hash covers.
+pub(super) fn identity(message: &Message) -> Result<(&crate::wire::v1::Id, &[u8]), String> {
+    let id = one(message, "ID", |payload| match payload {
+        Payload::Id(id) => Some(id),
+        _ => None,
+    })?;
+    Ok((id, message.body(crate::wire::v1::PayloadKind::ID).unwrap_or_default()))
+}

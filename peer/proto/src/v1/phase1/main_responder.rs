@@ -1,0 +1,384 @@
+//! Main mode as the responder.
+
+use subtle::ConstantTimeEq;
+
+use super::common::{
+    Exchanged, Features, belongs, choose, hash, identity, key_pair, one, outgoing, refuse, values,
+    vendor_ids,
+};
+use crate::crypto::SecretBytes;
+use crate::crypto::ikev1::skeyid_psk;
+use crate::endpoint::context::Context;
+use crate::entropy::Label;
+use crate::event::{CloseReason, DropReason, Event, Ikev1Established, NatStatus, Role};
+use crate::io::{Deadline, IkeHandle, TimerReason};
+use crate::policy::{Identity, IdentityQuery, Ikev1Mode, MainModeKey, Phase1Choice};
+use crate::time::Time;
+use crate::v1::channel::{Channel, KeyMaterial, NONCE_LEN};
+use crate::v1::established::{Established, LastAnswer, Opening};
+use crate::v1::natt::NatT;
+use crate::v1::sa::{Arrival, Next, State};
+use crate::v2::window::Answered;
+use crate::wire::v1::{Id, Message, NotifyKind, Payload, PayloadKind, Sa};
+use crate::wire::{ExchangeType, IkeSpi, v2};
+
+const EXCHANGE: ExchangeType = ExchangeType::IDENTITY_PROTECTION;
+/// Octets of a key that stands for one that is not known.
+const UNKNOWN_KEY_LEN: usize = 32;
+
+/// The first message is answered: the third is awaited.
+#[derive(Debug)]
+pub(crate) struct AwaitKe {
+    agreed: Agreed,
+    answered: Answered,
+    expires: Time,
+}
+
+/// The third message is answered: the fifth is awaited.
+#[derive(Debug)]
+pub(crate) struct AwaitAuth {
+    agreed: Agreed,
+    channel: Channel,
+    exchanged: Exchanged,
+    nat: NatStatus,
+    answered: Answered,
+    expires: Time,
+}
+
+/// What the first two messages have led to.
+#[derive(Debug)]
+struct Agreed {
+    spi_i: IkeSpi,
+    spi_r: IkeSpi,
+    choice: Phase1Choice,
+    key: MainModeKey,
+    features: Features,
+    sa_body: Vec<u8>,
+}
+
+impl AwaitKe {
+    /// Answers the first message.
+    pub(super) fn begin(
+        cx: &mut Context,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        message: &Message,
+    ) -> Option<Self> {
+        let remote = arrival.path.remote;
+        let sa = one(message, "SA", |payload| match payload {
+            Payload::Sa(sa) => Some(sa),
+            _ => None,
+        });
+        let sa = match sa {
+            Ok(sa) => sa,
+            Err(why) => {
+                arrival.violates(None, "rfc2409-5-main-mode", &why, cx);
+                return None;
+            }
+        };
+        let choice = choose(cx, now, arrival, sa, Ikev1Mode::Main, None)?;
+        let key = match cx.ikev1_profile.main_mode_key(remote.ip(), &cx.config.credentials) {
+            Ok(key) => key,
+            Err(refusal) => {
+                let (id, rule) = (format!("ip:{}", remote.ip()), refusal.rule.clone());
+                let says = refusal.to_string();
+                cx.event(Event::IdentityRefused { ike, id, rule, says });
+                refuse(cx, now, arrival, NotifyKind::NO_PROPOSAL_CHOSEN);
+                return None;
+            }
+        };
+        let spi_i = message.header.spi_i;
+        let spi_r = IkeSpi(cx.entropy.array(Label::IKE_SPI, ike.0));
+        let features = Features::of(message);
+        let mut payloads = vec![Payload::Sa(Sa { proposals: vec![choice.chosen.clone()] })];
+        payloads.extend(vendor_ids(&features));
+        let response = outgoing(spi_i, spi_r, EXCHANGE, true).plain(cx, &payloads);
+        if response.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
+            arrival.dropped(DropReason::Amplification, cx);
+            return None;
+        }
+        if !response.is_empty() {
+            cx.transmit(arrival.path, &response);
+        }
+        let (path, connection, role) = (arrival.path, None, Role::Responder);
+        cx.event(Event::IkeHalfOpen { ike, connection, role, path, spi_i });
+        let sa_body = message.body(PayloadKind::SA).unwrap_or_default().to_vec();
+        Some(Self {
+            agreed: Agreed { spi_i, spi_r, choice, key, features, sa_body },
+            answered: Answered::new(arrival.bytes, response),
+            expires: now + cx.config.timers.half_open,
+        })
+    }
+
+    /// The answer to a repetition of the first message.
+    pub(crate) fn repeat_first(&mut self, request: &[u8]) -> Option<(Vec<u8>, u32)> {
+        self.answered.repeat(request).map(|(response, attempt)| (response.to_vec(), attempt))
+    }
+
+    pub(crate) fn spis(&self) -> (IkeSpi, IkeSpi) {
+        (self.agreed.spi_i, self.agreed.spi_r)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        Some(Deadline { at: self.expires, reason: TimerReason::HalfOpen })
+    }
+
+    pub(crate) fn timeout(self: Box<Self>, _ike: IkeHandle, now: Time, _cx: &mut Context) -> Next {
+        if now >= self.expires {
+            return Next::Closed(State::AwaitKe(self), CloseReason::HalfOpenTimeout);
+        }
+        Next::State(State::AwaitKe(self))
+    }
+
+    pub(crate) fn message(
+        self: Box<Self>,
+        ike: IkeHandle,
+        _now: Time,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Next {
+        if !belongs(arrival, EXCHANGE) {
+            let exchange = arrival.raw.header.exchange;
+            arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx);
+            return Next::State(State::AwaitKe(self));
+        }
+        let message = match Message::decode(&arrival.raw) {
+            Ok(message) => message,
+            Err(error) => {
+                arrival.violates(Some(ike), "rfc2409-5-main-mode", &error.to_string(), cx);
+                return Next::State(State::AwaitKe(self));
+            }
+        };
+        match self.keys(ike, arrival, &message, cx) {
+            Ok(state) => Next::State(State::AwaitAuth(Box::new(state))),
+            Err((state, Some(requirement), why)) => {
+                arrival.violates(Some(ike), requirement, &why, cx);
+                Next::State(State::AwaitKe(state))
+            }
+            Err((state, None, error)) => {
+                arrival.dropped(DropReason::Unable { error }, cx);
+                Next::State(State::AwaitKe(state))
+            }
+        }
+    }
+
+    /// Takes the third message and answers it; an error with the requirement that the peer has broken,
+    /// or without one where this end has failed.
+    fn keys(
+        self: Box<Self>,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        message: &Message,
+        cx: &mut Context,
+    ) -> Result<AwaitAuth, (Box<Self>, Option<&'static str>, String)> {
+        let Agreed { spi_i, spi_r, ref choice, ref key, features, ref sa_body } = self.agreed;
+        let suite = choice.suite;
+        let Some(pair) = key_pair(cx, ike, suite.group) else {
+            return Err((self, None, format!("{} cannot be computed", suite.group)));
+        };
+        let (public_i, ni) = match values(message) {
+            Ok((public, nonce)) => (public.to_vec(), nonce.to_vec()),
+            Err(why) => return Err((self, Some("rfc2409-5-main-mode"), why)),
+        };
+        let shared = match cx.provider.dh_agree(&pair, &public_i) {
+            Ok(shared) => shared,
+            Err(error) => return Err((self, Some("rfc2409-5-ke-length"), error.to_string())),
+        };
+        let nr = cx.entropy.bytes(Label::NONCE, ike.0, NONCE_LEN);
+        let public_r = pair.public().to_vec();
+        let sa_body = sa_body.clone();
+        let exchanged = Exchanged { sa_body, public_i, public_r, ni, nr };
+        let mut payloads =
+            vec![Payload::Ke(pair.public().to_vec()), Payload::Nonce(exchanged.nr.clone())];
+        let (hash, spis) = (suite.prf.hash(), (spi_i, spi_r));
+        let mut nat = NatStatus::default();
+        if let Some(natt) = features.natt {
+            payloads.extend(natt.discovery(hash, spis, arrival.path, false));
+            nat = NatT::detect(hash, spis, message, arrival.path);
+        }
+        let psk = match key {
+            MainModeKey::Known(_, psk) => psk.clone(),
+            MainModeKey::Unknown => {
+                SecretBytes::new(cx.entropy.bytes(Label::UNKNOWN_KEY, ike.0, UNKNOWN_KEY_LEN))
+            }
+        };
+        let skeyid = skeyid_psk(&*cx.provider, suite.prf, &psk, &exchanged.ni, &exchanged.nr);
+        let (role, shared) = (Role::Responder, &shared);
+        let material = KeyMaterial { role, suite, spi_i, spi_r, skeyid, shared };
+        let channel = match Channel::establish(cx, material) {
+            Ok(channel) => channel,
+            Err(error) => return Err((self, None, error.to_string())),
+        };
+        let response = outgoing(spi_i, spi_r, EXCHANGE, true).plain(cx, &payloads);
+        if !response.is_empty() {
+            cx.transmit(arrival.path, &response);
+        }
+        let answered = Answered::new(arrival.bytes, response);
+        let Self { agreed, expires, .. } = *self;
+        Ok(AwaitAuth { agreed, channel, exchanged, nat, answered, expires })
+    }
+}
+
+impl AwaitAuth {
+    pub(crate) fn spis(&self) -> (IkeSpi, IkeSpi) {
+        (self.agreed.spi_i, self.agreed.spi_r)
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Deadline> {
+        Some(Deadline { at: self.expires, reason: TimerReason::HalfOpen })
+    }
+
+    pub(crate) fn timeout(self: Box<Self>, _ike: IkeHandle, now: Time, _cx: &mut Context) -> Next {
+        if now >= self.expires {
+            return Next::Closed(State::AwaitAuth(self), CloseReason::HalfOpenTimeout);
+        }
+        Next::State(State::AwaitAuth(self))
+    }
+
+    pub(crate) fn message(
+        mut self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Next {
+        let exchange = arrival.raw.header.exchange;
+        if let Some((response, attempt)) = self.answered.repeat(arrival.bytes) {
+            cx.transmit(arrival.path, response);
+            let (message_id, response) = (0, true);
+            cx.event(Event::Retransmitted { ike, exchange, message_id, response, attempt });
+            return Next::State(State::AwaitAuth(self));
+        }
+        if !belongs(arrival, EXCHANGE) {
+            arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx);
+            return Next::State(State::AwaitAuth(self));
+        }
+        let iv = self.channel.phase1_iv(&self.exchanged.public_i, &self.exchanged.public_r);
+        let opened = match self.channel.open(arrival, &iv) {
+            Ok(opened) => opened,
+            Err(reason) => {
+                self.tell_failure(ike, arrival, reason, cx);
+                return Next::State(State::AwaitAuth(self));
+            }
+        };
+        let read = identity(&opened.message)
+            .and_then(|(id, body)| Ok((id.host(), body.to_vec(), hash(&opened.message)?.to_vec())));
+        let Ok((id_i, id_body, received)) = read else {
+            // Under a wrong key the content is as good as random, so this is no violation.
+            self.tell_failure(ike, arrival, DropReason::BadIcv, cx);
+            return Next::State(State::AwaitAuth(self));
+        };
+        let spis = self.spis();
+        let claim = self.exchanged.claim(Role::Initiator, spis, &id_body);
+        let expected = self.channel.phase1_hash(cx, &claim);
+        let known = match &self.agreed.key {
+            MainModeKey::Known(named, _) => Some((**named).clone()),
+            MainModeKey::Unknown => None,
+        };
+        let Some(named) =
+            known.filter(|_| bool::from(expected.as_slice().ct_eq(received.as_slice())))
+        else {
+            // Nothing protects the ciphertext from being changed on the way: a true copy may follow.
+            self.tell_failure(ike, arrival, DropReason::BadIcv, cx);
+            return Next::State(State::AwaitAuth(self));
+        };
+        if !self.may_be(ike, now, arrival, &id_i, &named, cx) {
+            return Next::Closed(State::AwaitAuth(self), CloseReason::AuthenticationFailed);
+        }
+        self.established(ike, now, arrival, id_i, opened.next_iv, &opened.message, cx)
+    }
+
+    /// Tells whoever listens that the fifth message makes no sense: most likely the secrets differ. The
+    /// peer gets to know nothing, and a true message is still welcome.
+    fn tell_failure(
+        &self,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        reason: DropReason,
+        cx: &mut Context,
+    ) {
+        if reason == DropReason::BadIcv {
+            let id = v2::Id::ip(arrival.path.remote.ip()).to_string();
+            cx.event(Event::AuthenticationFailed { ike, id });
+        }
+        arrival.dropped(reason, cx);
+    }
+
+    /// Whether the identity that the peer has proven is that of the key's credential.
+    fn may_be(
+        &self,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        id_i: &v2::Id,
+        named: &Identity,
+        cx: &mut Context,
+    ) -> bool {
+        let source = arrival.path.remote.ip();
+        let query = IdentityQuery { id_i, source, nat_at_peer: self.nat.peer };
+        let (profile, credentials) = (&cx.ikev1_profile, &cx.config.credentials);
+        match profile.main_mode_identity(query, named, credentials) {
+            Ok(()) => true,
+            Err(refusal) => {
+                let (id, rule) = (id_i.to_string(), refusal.rule.clone());
+                let says = refusal.to_string();
+                cx.event(Event::IdentityRefused { ike, id, rule, says });
+                refuse(cx, now, arrival, NotifyKind::INVALID_ID_INFORMATION);
+                false
+            }
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what the fifth message has brought")]
+    fn established(
+        self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        remote_id: v2::Id,
+        iv: Vec<u8>,
+        message: &Message,
+        cx: &mut Context,
+    ) -> Next {
+        let (spi_i, spi_r) = self.spis();
+        let own = cx.config.identity.clone();
+        let local_id = own.unwrap_or_else(|| v2::Id::ip(arrival.path.local.ip()));
+        let id = Payload::Id(Id::of_host(&local_id));
+        let id_body = id.body();
+        let claim = self.exchanged.claim(Role::Responder, (spi_i, spi_r), &id_body);
+        let hash = Payload::Hash(self.channel.phase1_hash(cx, &claim));
+        let outgoing = outgoing(spi_i, spi_r, EXCHANGE, true);
+        let sealed = self.channel.seal(cx, &outgoing, &iv, &[id, hash]);
+        if !sealed.bytes.is_empty() {
+            cx.transmit(arrival.path, &sealed.bytes);
+        }
+        if message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT) {
+            cx.event(Event::InitialContact { ike });
+        }
+        let this = *self;
+        let Phase1Choice { auth, lifetime, .. } = this.agreed.choice;
+        let credential = match &this.agreed.key {
+            MainModeKey::Known(named, _) => named.to_id(),
+            MainModeKey::Unknown => remote_id.clone(),
+        };
+        let opening = Opening {
+            channel: this.channel,
+            path: arrival.path,
+            nat: this.nat,
+            features: this.agreed.features,
+            base_iv: sealed.next_iv,
+            local_id,
+            credential,
+            remote_id,
+            facts: Ikev1Established { mode: Ikev1Mode::Main, auth, lifetime: lifetime.seconds },
+            connection: None,
+            last_answer: Some(LastAnswer::new(arrival.bytes, sealed.bytes)),
+        };
+        let mut state = Established::open(cx, ike, now, opening);
+        if lifetime.tell {
+            state.tell_lifetime(ike, lifetime.seconds, cx);
+        }
+        Next::State(State::Established(Box::new(state)))
+    }
+}
