@@ -311,19 +311,35 @@ fn check_rules(
         .map(|(_, fact)| fact.id.as_str())
         .chain(readings.iter().map(|(_, reading)| reading.id.as_str()))
         .collect();
-    let (ike, child) = (&policy.ike, &policy.child);
-    let lists = [&ike.encr.rule, &ike.integ.rule, &ike.prf.rule, &ike.groups.rule];
-    let more = [&child.encr.rule, &child.integ.rule, &child.groups.rule, &child.esn.rule];
-    let other = [&child.protocols.rule, &policy.identity.types.rule];
-    let constraints = || ike.constraints.iter().chain(&child.constraints);
-    let rules = lists.into_iter().chain(more).chain(other);
+    let ikev1 = policy.ikev1.as_ref();
+    let ikes: Vec<_> = [&policy.ike].into_iter().chain(ikev1.map(|ikev1| &ikev1.ike)).collect();
+    let children: Vec<_> =
+        [&policy.child].into_iter().chain(ikev1.map(|ikev1| &ikev1.child)).collect();
+    let lists = ikes
+        .iter()
+        .flat_map(|ike| [&ike.encr.rule, &ike.integ.rule, &ike.prf.rule, &ike.groups.rule]);
+    let more = children.iter().flat_map(|child| {
+        let protocols = &child.protocols.rule;
+        [protocols, &child.encr.rule, &child.integ.rule, &child.groups.rule, &child.esn.rule]
+    });
+    let other = [&policy.identity.types.rule];
+    let other = other.into_iter().chain(ikev1.map(|ikev1| &ikev1.modes.rule));
+    let constraints = || {
+        let of_ike = ikes.iter().flat_map(|ike| &ike.constraints);
+        of_ike.chain(children.iter().flat_map(|child| &child.constraints))
+    };
+    let rules = lists.chain(more).chain(other);
     for rule in rules.chain(constraints().map(|constraint| &constraint.rule)) {
         let words = rule.split(|c: char| !c.is_ascii_alphanumeric());
         for word in words.filter(|word| is_id(word) && !known.contains(word)) {
             out.push(Problem::unknown("rule", word, known.iter().copied(), span.clone()));
         }
     }
-    let also = ike.encr.also.iter().chain(&child.encr.also).map(|also| &also.only);
+    let also = ikes.iter().flat_map(|ike| &ike.encr.also);
+    let also = also.chain(children.iter().flat_map(|child| &child.encr.also));
+    let also = also.map(|also| &also.only);
+    let hashes = ikes.iter().flat_map(|ike| &ike.integ.also).map(|also| &also.only);
+    let also = also.chain(hashes);
     for when in constraints().filter_map(|constraint| constraint.only.as_ref()).chain(also) {
         if let Err(error) = Readings::default().set(&when.reading, &when.is) {
             out.push(Problem::new(error.to_string(), span.clone()));

@@ -2,10 +2,12 @@
 
 use ikeproof_proto::crypto::suite::Group;
 use ikeproof_proto::policy::{
-    ChildContext, ChildOffer, ChildSelection, Forwarding, IkeOffer, IkeSelection, Profile, Refusal,
-    Timers,
+    ChildContext, ChildOffer, ChildSelection, Forwarding, IkeOffer, IkeSelection, Ikev1Mode,
+    Phase1Context, Phase2Context, Phase2Offer, Profile, Refusal, Timers, phase1_offer,
+    phase2_offer,
 };
 use ikeproof_proto::wire::num::GroupId;
+use ikeproof_proto::wire::v1::num::{Encapsulation, Phase1Auth};
 use rstest::rstest;
 
 use super::*;
@@ -126,6 +128,52 @@ fn forward_secrecy(
     let context =
         ChildContext { ke_group: ke.map(GroupId), is_first: false, nat: false, runs_ah: true };
     assert_eq!(child(&zscaler(&[("R25", r25)]), offer, &context), expected);
+}
+
+#[rstest]
+#[case("aes128-sha1-modp1024", &[], "aes128-sha1-modp1024")]
+#[case("3des-sha1-modp1024", &[], "3des-sha1-modp1024")]
+#[case("aes128-md5-modp1024", &[], "F27")]
+#[case("aes128-md5-modp1024", &[("R01", "accept")], "aes128-md5-modp1024")]
+#[case("aes128-sha1-modp2048", &[], "F27")]
+#[case("aes256-sha1-modp1024", &[("R02", "text")], "R02")]
+#[case("aes128-sha1-modp1024", &[("R02", "text")], "aes128-sha1-modp1024")]
+fn phase_1_of_ikev1_is_selected(
+    #[case] offer: &str,
+    #[case] readings: &[(&str, &str)],
+    #[case] expected: &str,
+) {
+    let offer = offer.parse::<IkeOffer>().unwrap().proposal(1, &[]);
+    let auth = Phase1Auth::PRE_SHARED_KEY;
+    let context = Phase1Context { mode: Ikev1Mode::Main, public_len: None, auth: &[auth] };
+    let profile = zscaler(readings).for_ikev1();
+    match profile.select_phase1(&phase1_offer(&[offer], auth, 86_400), &context) {
+        Ok(choice) => assert_eq!(choice.suite.to_string(), expected),
+        Err(refusal) => assert!(refusal.names(expected), "{refusal}"),
+    }
+}
+
+#[rstest]
+#[case("aes256gcm16", &[], "aes256gcm16")]
+#[case("null-md5", &[], "null-md5")]
+#[case("aes128-sha256", &[], "F29")]
+#[case("aes128-sha1", &[("R03", "text")], "R03")]
+#[case("aes128gcm16", &[("R03", "text")], "aes128gcm16")]
+#[case("aes128-md5", &[("R08", "not-purchased")], "R08")]
+fn phase_2_of_ikev1_is_selected(
+    #[case] offer: &str,
+    #[case] readings: &[(&str, &str)],
+    #[case] expected: &str,
+) {
+    let offer = offer.parse::<ChildOffer>().unwrap().proposal(1, &[], false);
+    let encapsulation = Encapsulation::TUNNEL;
+    let wanted = Phase2Offer { spi: 0xc000_0001, seconds: 28_800, encapsulation };
+    let context = Phase2Context { public_len: None, nat: false, encapsulation };
+    let profile = zscaler(readings).for_ikev1();
+    match profile.select_phase2(&phase2_offer(&[offer], &wanted), &context) {
+        Ok(choice) => assert_eq!(choice.suite.to_string(), expected),
+        Err(refusal) => assert!(refusal.names(expected), "{refusal}"),
+    }
 }
 
 #[test]
