@@ -61,7 +61,7 @@ pub enum Command {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Scenario ids or parts of them, with `*` for any text, or cases as the report names them,
-    /// 'ID [CASE]'; all of them if there is none.
+    /// `ID [CASE]`; all of them if there is none.
     pub patterns: Vec<String>,
     /// A peer to run against: embedded, strongswan, libreswan, strongswan-userspace,
     /// strongswan-host or libreswan-host; the first three if none is named. Repeat for several.
