@@ -78,6 +78,7 @@
 //!     ts_local: vec![TrafficSelector::subnet("10.0.1.0".parse()?, 24)],
 //!     ts_remote: vec![TrafficSelector::subnet("10.0.2.0".parse()?, 24)],
 //!     force_encapsulation: false,
+//!     ikev1: None,
 //! };
 //!
 //! // A command goes in, IKE_SA_INIT comes out, and the time at which it is to be repeated.
