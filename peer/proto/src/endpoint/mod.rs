@@ -6,6 +6,7 @@ mod cookie;
 mod footprint;
 mod ikev1;
 mod limits;
+pub(crate) mod pair;
 mod table;
 
 #[cfg(any(test, feature = "testing"))]

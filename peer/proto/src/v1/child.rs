@@ -2,21 +2,12 @@
 
 use super::channel::{Channel, PhaseTwoKeys};
 use crate::crypto::suite::ChildSuite;
-use crate::crypto::{Secret, SecretBytes};
 use crate::endpoint::context::Context;
-use crate::entropy::Label;
-use crate::event::{ChildEstablished, ChildKeyLog, CloseReason, Event, KeyLogEntry};
+use crate::endpoint::pair::{self, Pair};
 use crate::io::IkeHandle;
-use crate::sa::{
-    self, Encap, InboundParams, InboundSa, OutboundParams, OutboundSa, ReplayWindow, SaError,
-    SelectorRange, Selectors,
-};
+use crate::sa::{Encap, SaError};
 use crate::time::Time;
-use crate::v2::child::tunnel_of;
 use crate::wire::v2::TrafficSelector;
-
-/// Packets that may come late (RFC 4303 §3.4.3: 64 is the default, more is better at speed).
-const REPLAY_WINDOW: u32 = 1024;
 
 /// A pair of SAs.
 #[derive(Clone, Debug)]
@@ -72,79 +63,24 @@ pub(crate) fn install(
     let Accepted { suite, spi_in, spi_out, ts_local, ts_remote, lifetime, asked } = *accepted;
     let theirs = channel.keymat(cx, keys, spi_in, suite);
     let ours = channel.keymat(cx, keys, spi_out, suite);
-    let selectors = Selectors { local: vec![range(&ts_local)], remote: vec![range(&ts_remote)] };
-    let limits = sa::Limits::default();
-    let inbound = InboundParams {
-        spi: spi_in,
+    let pair = Pair {
         suite,
-        keys: theirs.clone(),
-        replay: ReplayWindow::new(REPLAY_WINDOW).unwrap_or_else(|_| ReplayWindow::off()),
-        selectors: selectors.clone(),
-        limits,
-    };
-    let iv_key = Secret::new(cx.entropy.array(Label::ESP_IV_KEY, ike.0));
-    let outbound = OutboundParams {
-        spi: spi_out,
-        suite,
-        keys: ours.clone(),
-        iv_key,
-        encap,
-        selectors,
-        limits,
-    };
-    let inbound = InboundSa::new(&*cx.provider, inbound)?;
-    let outbound = OutboundSa::new(&*cx.provider, outbound)?;
-    let (here, there) = (encap.src_ip(), encap.dst_ip());
-    for (spi, source, destination, keys) in
-        [(spi_out, here, there, &ours), (spi_in, there, here, &theirs)]
-    {
-        let encryption =
-            SecretBytes::new([keys.encr.expose().as_slice(), keys.salt.expose()].concat());
-        let integrity = keys.integ.clone();
-        cx.keys(|| {
-            let log = ChildKeyLog { spi, source, destination, suite, encryption, integrity };
-            KeyLogEntry::Child(Box::new(log))
-        });
-    }
-    let tunnel = tunnel_of(ike);
-    cx.data_plane(sa::Command::InstallInbound { tunnel, sa: Box::new(inbound) });
-    cx.data_plane(sa::Command::InstallOutbound { tunnel, sa: Box::new(outbound) });
-    cx.data_plane(sa::Command::SwitchOutbound { tunnel, spi: spi_out, replaces });
-    cx.event(Event::ChildEstablished(Box::new(ChildEstablished {
-        ike,
-        tunnel: tunnel.0,
         spi_in,
         spi_out,
-        suite,
-        ts_local: vec![ts_local],
-        ts_remote: vec![ts_remote],
-        udp_encapsulated: encap.is_udp(),
+        ts_local: &[ts_local],
+        ts_remote: &[ts_remote],
         narrowed: false,
-    })));
+        ours,
+        theirs,
+        encap,
+        replaces,
+    };
+    pair::install(cx, ike, pair)?;
     let life = core::time::Duration::from_secs(lifetime);
     let percent = if asked { ASKER_REKEYS_AT } else { ANSWERER_REKEYS_AT };
     let rekey_at = Some(now + life * percent / 100);
     let (expires, replaced) = (now + life, false);
     Ok(Child { spi_in, spi_out, ts_local, ts_remote, suite, rekey_at, expires, replaced })
-}
-
-/// Takes a pair out of the data plane.
-pub(crate) fn remove(ike: IkeHandle, child: &Child, reason: CloseReason, cx: &mut Context) {
-    let Child { spi_in, spi_out, .. } = *child;
-    cx.free_child_spi(spi_in);
-    cx.data_plane(sa::Command::RemoveInbound { spi: spi_in });
-    cx.data_plane(sa::Command::RemoveOutbound { tunnel: tunnel_of(ike), spi: spi_out });
-    cx.event(Event::ChildClosed { ike, spi_in, spi_out, reason });
-}
-
-fn range(ts: &TrafficSelector) -> SelectorRange {
-    SelectorRange {
-        protocol: ts.ip_protocol,
-        start: ts.start,
-        end: ts.end,
-        start_port: ts.start_port,
-        end_port: ts.end_port,
-    }
 }
 
 /// The percentage of its life after which a pair is replaced by who has asked for it, and by the other

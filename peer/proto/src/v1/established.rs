@@ -7,7 +7,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::channel::Channel;
-use super::child::{self, Child};
+use super::child::Child;
 use super::natt;
 use super::phase1::Features;
 use super::quick::{Ask, AwaitSecond, AwaitThird, NotAnswered, Surroundings, responder_lifetime};
@@ -15,6 +15,7 @@ use super::sa::{Arrival, Next, State};
 use crate::config::Connection;
 use crate::datagram::KEEPALIVE;
 use crate::endpoint::context::Context;
+use crate::endpoint::pair::{self, encap, tunnel_of};
 use crate::entropy::Label;
 use crate::event::{
     CloseReason, DropReason, Event, IkeEstablished, Ikev1Established, NatStatus, Role, Side,
@@ -23,7 +24,6 @@ use crate::io::{self, Deadline, IkeHandle, Path, TimerReason};
 use crate::policy::{ChildOffer, Dpd, ProbeMode};
 use crate::sa;
 use crate::time::Time;
-use crate::v2::child::{encap, tunnel_of};
 use crate::wire::v1::Payload;
 use crate::wire::v2::{self, TrafficSelector};
 use crate::wire::{ExchangeType, IkeSpi, NotifyType, ProtocolId};
@@ -402,7 +402,7 @@ impl Established {
     ) {
         if let Some(child) = self.take_child(|child| child.spi_in == spi) {
             self.say_child_deleted(ike, child.spi_in, cx);
-            child::remove(ike, &child, reason, cx);
+            pair::remove(cx, ike, child.spi_in, child.spi_out, reason);
         }
     }
 
@@ -440,7 +440,7 @@ impl Established {
             }
         }
         for child in &self.children {
-            child::remove(ike, child, reason, cx);
+            pair::remove(cx, ike, child.spi_in, child.spi_out, reason);
         }
         if self.has_tunnel {
             cx.data_plane(sa::Command::RemoveTunnel { tunnel: tunnel_of(ike) });

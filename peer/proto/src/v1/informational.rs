@@ -3,10 +3,10 @@
 
 use core::time::Duration;
 
-use super::child;
 use super::established::{Established, Quick};
 use super::sa::{Arrival, Next, State};
 use crate::endpoint::context::Context;
+use crate::endpoint::pair;
 use crate::event::{CloseReason, DropReason, Event};
 use crate::io::IkeHandle;
 use crate::time::Time;
@@ -135,7 +135,8 @@ impl Established {
                 let Ok(octets) = <[u8; 4]>::try_from(spi.as_slice()) else { continue };
                 let spi_out = u32::from_be_bytes(octets);
                 if let Some(child) = self.take_child(|child| child.spi_out == spi_out) {
-                    child::remove(ike, &child, CloseReason::DeletedByPeer, cx);
+                    let reason = CloseReason::DeletedByPeer;
+                    pair::remove(cx, ike, child.spi_in, child.spi_out, reason);
                 }
             }
         }

@@ -7,22 +7,15 @@ use super::channel::SecureChannel;
 use super::syntax::{self, Misfit};
 use crate::crypto::keys::child_keymat;
 use crate::crypto::suite::ChildSuite;
-use crate::crypto::{DirectionKeys, Secret, SecretBytes};
 use crate::endpoint::context::Context;
-use crate::entropy::Label;
-use crate::event::{ChildEstablished, ChildKeyLog, Event, KeyLogEntry, Offer, Role, Side};
-use crate::io::{Channel, IkeHandle, Path};
+use crate::endpoint::pair::{self, Pair};
+use crate::event::{Event, Offer, Role, Side};
+use crate::io::IkeHandle;
 use crate::policy::{ChildContext, ChildSelection, TransportMode};
-use crate::sa::{
-    self, Encap, InboundParams, InboundSa, OutboundParams, OutboundSa, ReplayWindow, SaError,
-    SelectorRange, Selectors, TunnelId,
-};
+use crate::sa::{Encap, SaError};
 use crate::time::Time;
 use crate::wire::v2::{Message, Notify, Payload, Proposal, Sa, TrafficSelector, Ts};
 use crate::wire::{NotifyType, PayloadType};
-
-/// Packets that may come late (RFC 4303 §3.4.3: 64 is the default, more is better at speed).
-const REPLAY_WINDOW: u32 = 1024;
 
 /// A Child SA of an established IKE SA.
 #[derive(Debug)]
@@ -163,119 +156,35 @@ pub(crate) fn install(
     nonces: Nonces<'_>,
     encap: Encap,
 ) -> Result<Child, Notify> {
-    let Accepted { suite, spi_in, spi_out, .. } = *accepted;
-    let made = make(cx, ike, channel, accepted, nonces, encap);
-    let Made { inbound, outbound, ours, theirs } = match made {
-        Ok(made) => made,
-        Err(error) => {
-            cx.free_child_spi(spi_in);
-            return Err(refused(cx, ike, NotifyType::NO_PROPOSAL_CHOSEN, error.to_string()));
-        }
-    };
-    let (here, there) = (encap.src_ip(), encap.dst_ip());
-    for (spi, source, destination, keys) in
-        [(spi_out, here, there, &ours), (spi_in, there, here, &theirs)]
-    {
-        let encryption =
-            SecretBytes::new([keys.encr.expose().as_slice(), keys.salt.expose()].concat());
-        let integrity = keys.integ.clone();
-        cx.keys(|| {
-            let log = ChildKeyLog { spi, source, destination, suite, encryption, integrity };
-            KeyLogEntry::Child(Box::new(log))
-        });
+    let Accepted { suite, spi_in, spi_out, narrowed, .. } = *accepted;
+    let (ts_local, ts_remote) = accepted.local_and_remote(channel.role);
+    let Nonces { ni, nr } = nonces;
+    let keys = child_keymat(&*cx.provider, channel.suite.prf, &channel.sk_d, None, ni, nr, suite);
+    let installed = keys.map_err(SaError::from).and_then(|keys| {
+        let (ours, theirs) = match channel.role {
+            Role::Initiator => (keys.initiator, keys.responder),
+            Role::Responder => (keys.responder, keys.initiator),
+        };
+        let pair = Pair {
+            suite,
+            spi_in,
+            spi_out,
+            ts_local,
+            ts_remote,
+            narrowed,
+            ours,
+            theirs,
+            encap,
+            replaces: None,
+        };
+        pair::install(cx, ike, pair)
+    });
+    if let Err(error) = installed {
+        cx.free_child_spi(spi_in);
+        return Err(refused(cx, ike, NotifyType::NO_PROPOSAL_CHOSEN, error.to_string()));
     }
-    let tunnel = tunnel_of(ike);
-    cx.data_plane(sa::Command::InstallInbound { tunnel, sa: Box::new(inbound) });
-    cx.data_plane(sa::Command::InstallOutbound { tunnel, sa: Box::new(outbound) });
-    cx.data_plane(sa::Command::SwitchOutbound { tunnel, spi: spi_out, replaces: None });
-    let (local, remote) = accepted.local_and_remote(channel.role);
-    cx.event(Event::ChildEstablished(Box::new(ChildEstablished {
-        ike,
-        tunnel: tunnel.0,
-        spi_in,
-        spi_out,
-        suite,
-        ts_local: local.to_vec(),
-        ts_remote: remote.to_vec(),
-        udp_encapsulated: encap.is_udp(),
-        narrowed: accepted.narrowed,
-    })));
     let expires = now + core::time::Duration::from_secs(cx.config.profile.timers.child_life);
     Ok(Child { spi_in, spi_out, expires })
-}
-
-/// Both directions of a Child SA, and their keys.
-struct Made {
-    inbound: InboundSa,
-    outbound: OutboundSa,
-    ours: DirectionKeys,
-    theirs: DirectionKeys,
-}
-
-fn make(
-    cx: &mut Context,
-    ike: IkeHandle,
-    channel: &SecureChannel,
-    accepted: &Accepted,
-    nonces: Nonces<'_>,
-    encap: Encap,
-) -> Result<Made, SaError> {
-    let Accepted { suite, spi_in, spi_out, .. } = *accepted;
-    let provider = &*cx.provider;
-    let Nonces { ni, nr } = nonces;
-    let keys = child_keymat(provider, channel.suite.prf, &channel.sk_d, None, ni, nr, suite)?;
-    let (ours, theirs) = match channel.role {
-        Role::Initiator => (keys.initiator, keys.responder),
-        Role::Responder => (keys.responder, keys.initiator),
-    };
-    let (local, remote) = accepted.local_and_remote(channel.role);
-    let selectors = Selectors { local: ranges(local), remote: ranges(remote) };
-    let limits = sa::Limits::default();
-    let inbound = InboundParams {
-        spi: spi_in,
-        suite,
-        keys: theirs.clone(),
-        replay: ReplayWindow::new(REPLAY_WINDOW).unwrap_or_else(|_| ReplayWindow::off()),
-        selectors: selectors.clone(),
-        limits,
-    };
-    let iv_key = Secret::new(cx.entropy.array(Label::ESP_IV_KEY, ike.0));
-    let keys = ours.clone();
-    let outbound = OutboundParams { spi: spi_out, suite, keys, iv_key, encap, selectors, limits };
-    Ok(Made {
-        inbound: InboundSa::new(provider, inbound)?,
-        outbound: OutboundSa::new(provider, outbound)?,
-        ours,
-        theirs,
-    })
-}
-
-fn ranges(selectors: &[TrafficSelector]) -> Vec<SelectorRange> {
-    selectors
-        .iter()
-        .map(|ts| SelectorRange {
-            protocol: ts.ip_protocol,
-            start: ts.start,
-            end: ts.end,
-            start_port: ts.start_port,
-            end_port: ts.end_port,
-        })
-        .collect()
-}
-
-/// The tunnel of an IKE SA: all its Child SAs, and an inner network of its own.
-pub(crate) fn tunnel_of(ike: IkeHandle) -> TunnelId {
-    TunnelId(ike.0)
-}
-
-/// How ESP travels: inside UDP if there is a NAT, else as protocol 50, whatever port IKE is on
-/// (RFC 7296 §2.23).
-pub(crate) fn encap(path: Path, nat_found: bool) -> Encap {
-    if nat_found && path.channel == Channel::Nat {
-        Encap::Udp { src: path.local, dst: path.remote }
-    } else {
-        Encap::Raw { src: path.local.ip(), dst: path.remote.ip() }
-    }
 }
 
 /// The selectors of both sides in a message that asks for or grants a Child SA.

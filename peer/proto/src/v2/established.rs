@@ -7,13 +7,14 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::channel::{SecureChannel, Unread};
-use super::child::{Child, tunnel_of};
+use super::child::Child;
 use super::sa::{Arrival, Next, State};
 use super::syntax::Unusable;
 use super::window::{Answered, Due, Pending, Schedule};
 use crate::config::EndpointConfig;
 use crate::datagram::KEEPALIVE;
 use crate::endpoint::context::Context;
+use crate::endpoint::pair::{self, tunnel_of};
 use crate::event::{CloseReason, DropReason, Event, NatStatus, Role};
 use crate::io::{self, Deadline, IkeHandle, Path, TimerReason};
 use crate::policy::{Dpd, IkeDeleteAnswer, ProbeMode};
@@ -356,7 +357,7 @@ impl Established {
         cx: &mut Context,
     ) {
         for child in self.children.drain(..) {
-            remove(ike, &child, reason, cx);
+            pair::remove(cx, ike, child.spi_in, child.spi_out, reason);
         }
         if self.has_tunnel {
             cx.data_plane(sa::Command::RemoveTunnel { tunnel: tunnel_of(ike) });
@@ -372,7 +373,7 @@ impl Established {
     ) -> Option<u32> {
         let at = self.children.iter().position(is_meant)?;
         let child = self.children.remove(at);
-        remove(ike, &child, reason, cx);
+        pair::remove(cx, ike, child.spi_in, child.spi_out, reason);
         Some(child.spi_in)
     }
 
@@ -385,7 +386,7 @@ impl Established {
         }
         self.path.remote = to;
         cx.event(Event::PeerMoved { ike, from, to });
-        let encap = super::child::encap(self.path, self.nat.found());
+        let encap = pair::encap(self.path, self.nat.found());
         cx.data_plane(sa::Command::SetEncap { tunnel: tunnel_of(ike), encap });
     }
 
@@ -571,14 +572,6 @@ fn note(known: &mut Option<(Time, Time)>, seen: Option<Time>, skew: Duration) {
     {
         *known = Some((seen, seen + skew));
     }
-}
-
-fn remove(ike: IkeHandle, child: &Child, reason: CloseReason, cx: &mut Context) {
-    let Child { spi_in, spi_out, .. } = *child;
-    cx.free_child_spi(spi_in);
-    cx.data_plane(sa::Command::RemoveInbound { spi: spi_in });
-    cx.data_plane(sa::Command::RemoveOutbound { tunnel: tunnel_of(ike), spi: spi_out });
-    cx.event(Event::ChildClosed { ike, spi_in, spi_out, reason });
 }
 
 fn notify(kind: NotifyType, data: Vec<u8>) -> Payload {

@@ -2,6 +2,7 @@
 
 use crate::config::Connection;
 use crate::endpoint::context::Context;
+use crate::endpoint::pair;
 use crate::event::{CloseReason, Event, IkeEstablished, KeyLogEntry, NatStatus, Role, Side};
 use crate::io::{Deadline, IkeHandle, Path};
 use crate::policy;
@@ -186,7 +187,7 @@ impl AwaitAuth {
         let child = match self.child_of(response, error) {
             Ok(accepted) => {
                 let nonces = child::Nonces { ni: &self.agreed.ni, nr: &self.agreed.nr };
-                let encap = child::encap(self.agreed.path, self.agreed.nat.found());
+                let encap = pair::encap(self.agreed.path, self.agreed.nat.found());
                 let channel = &self.agreed.channel;
                 let child = child::install(cx, ike, now, channel, &accepted, nonces, encap).ok();
                 disowned = child.is_none().then_some(self.spi_in);

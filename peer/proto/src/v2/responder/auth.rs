@@ -2,6 +2,7 @@
 
 use crate::crypto::SecretBytes;
 use crate::endpoint::context::Context;
+use crate::endpoint::pair;
 use crate::event::{CloseReason, Event, IkeEstablished, KeyLogEntry, NatStatus, Role};
 use crate::io::{Deadline, IkeHandle, Path, TimerReason};
 use crate::policy::{IdentityQuery, RefusalStyle};
@@ -260,7 +261,7 @@ impl AwaitAuth {
     }
 
     fn encap(&self, path: Path) -> crate::sa::Encap {
-        child::encap(path, self.nat.found())
+        pair::encap(path, self.nat.found())
     }
 }
 
