@@ -1,7 +1,7 @@
 //! The ISAKMP SAs of an endpoint: which of them a message of IKEv1 is for, what strangers may begin,
 //! and their timers. The tables are apart from those of IKEv2; handles and the context are shared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -9,6 +9,7 @@ use core::time::Duration;
 use super::SaClock;
 use super::context::Context;
 use super::limits::HalfOpen;
+use super::schedule::Schedule;
 use crate::config::Connection;
 use crate::event::{CloseReason, DropReason, Event, NotStarted};
 use crate::io::{self, Deadline, IkeHandle, Path};
@@ -29,8 +30,7 @@ pub(super) struct Ikev1Table {
     /// Answered first messages, by who sent them.
     by_request: BTreeMap<(SocketAddr, IkeSpi), IkeHandle>,
     sources: BTreeMap<IkeHandle, SocketAddr>,
-    timers: BTreeSet<(Time, IkeHandle)>,
-    deadlines: BTreeMap<IkeHandle, Deadline>,
+    schedule: Schedule,
     half_open: HalfOpen,
 }
 
@@ -59,23 +59,22 @@ impl Ikev1Table {
 
     /// The next timer of any SA.
     pub(super) fn deadline(&self) -> Option<Deadline> {
-        let (at, handle) = self.timers.first()?;
-        let deadline = self.deadlines.get(handle)?;
-        Some(Deadline { at: *at, reason: deadline.reason })
+        self.schedule.next()
     }
 
     /// The sizes of the tables, for tests of what must not grow: SAs, half-open ones, cookies, requests,
     /// sources, timers, deadlines.
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn sizes(&self) -> [usize; 7] {
+        let [timers, deadlines] = self.schedule.sizes();
         [
             self.sas.len(),
             self.half_open.total(),
             self.by_cookie.len(),
             self.by_request.len(),
             self.sources.len(),
-            self.timers.len(),
-            self.deadlines.len(),
+            timers,
+            deadlines,
         ]
     }
 
@@ -269,12 +268,9 @@ impl Ikev1Table {
 
     /// Lets the timers that are due fire.
     pub(super) fn timeout(&mut self, cx: &mut Context, now: Time) {
-        while let Some((at, handle)) = self.timers.first().copied() {
-            if at > now {
-                return;
-            }
+        while let Some(handle) = self.schedule.due(now) {
             let Some(sa) = self.sas.remove(&handle) else {
-                self.timers.remove(&(at, handle));
+                self.schedule.set(handle, None);
                 continue;
             };
             let next = sa.state.timeout(handle, now + sa.skew, cx);
@@ -287,7 +283,7 @@ impl Ikev1Table {
         if let Some(sa) = self.sas.get_mut(&ike) {
             sa.skew = sa.skew.saturating_add(by);
         }
-        self.schedule(ike);
+        self.reschedule(ike);
     }
 
     /// Deletes an SA, with a word to the peer if it is established.
@@ -313,7 +309,7 @@ impl Ikev1Table {
         {
             act(state, now + sa.skew, cx);
         }
-        self.schedule(ike);
+        self.reschedule(ike);
     }
 
     /// Takes note of when a tunnel last carried anything.
@@ -357,7 +353,7 @@ impl Ikev1Table {
     fn adopt(&mut self, handle: IkeHandle, state: State) {
         self.by_cookie.insert(state.own_spi(), handle);
         self.sas.insert(handle, Isakmp { skew: Duration::ZERO, state });
-        self.schedule(handle);
+        self.reschedule(handle);
     }
 
     fn keep(&mut self, cx: &mut Context, handle: IkeHandle, skew: Duration, next: Next) {
@@ -367,7 +363,7 @@ impl Ikev1Table {
                     self.no_longer_half_open(handle);
                 }
                 self.sas.insert(handle, Isakmp { skew, state });
-                self.schedule(handle);
+                self.reschedule(handle);
             }
             Next::Closed(state, reason) => self.clear_up(cx, handle, state, reason),
         }
@@ -377,9 +373,7 @@ impl Ikev1Table {
         self.no_longer_half_open(handle);
         self.by_cookie.remove(&state.own_spi());
         self.by_request.retain(|_, of| *of != handle);
-        if let Some(deadline) = self.deadlines.remove(&handle) {
-            self.timers.remove(&(deadline.at, handle));
-        }
+        self.schedule.set(handle, None);
         cx.entropy.forget(handle.0);
         state.close(handle, reason, cx);
     }
@@ -390,15 +384,11 @@ impl Ikev1Table {
         }
     }
 
-    fn schedule(&mut self, handle: IkeHandle) {
-        if let Some(before) = self.deadlines.remove(&handle) {
-            self.timers.remove(&(before.at, handle));
-        }
-        let Some(sa) = self.sas.get(&handle) else { return };
-        if let Some(deadline) = sa.state.deadline() {
-            let at = deadline.at - sa.skew;
-            self.timers.insert((at, handle));
-            self.deadlines.insert(handle, Deadline { at, reason: deadline.reason });
-        }
+    fn reschedule(&mut self, handle: IkeHandle) {
+        let deadline = self.sas.get(&handle).and_then(|sa| {
+            let Deadline { at, reason } = sa.state.deadline()?;
+            Some(Deadline { at: at - sa.skew, reason })
+        });
+        self.schedule.set(handle, deadline);
     }
 }

@@ -7,6 +7,7 @@ mod footprint;
 mod ikev1;
 mod limits;
 pub(crate) mod pair;
+mod schedule;
 mod table;
 
 #[cfg(any(test, feature = "testing"))]

@@ -1,6 +1,6 @@
 //! One endpoint: finds the IKE SA that an input concerns, and lets it handle it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use core::net::SocketAddr;
@@ -10,6 +10,7 @@ use super::context::{Context, Envelope};
 use super::cookie::{Claim, CookieJar};
 use super::ikev1::Ikev1Table;
 use super::limits::{HalfOpen, Lingering};
+use super::schedule::Schedule;
 use crate::config::EndpointConfig;
 use crate::crypto::Provider;
 use crate::event::{CloseReason, DropReason, Event, NotStarted};
@@ -35,8 +36,7 @@ pub struct Endpoint {
     /// Answered IKE_SA_INIT requests, by who sent them (RFC 7296 §2.1).
     by_request: BTreeMap<(SocketAddr, IkeSpi), IkeHandle>,
     sources: BTreeMap<IkeHandle, SocketAddr>,
-    timers: BTreeSet<(Time, IkeHandle)>,
-    deadlines: BTreeMap<IkeHandle, Deadline>,
+    schedule: Schedule,
     half_open: HalfOpen,
     cookies: CookieJar,
     lingering: Lingering,
@@ -54,8 +54,7 @@ impl Endpoint {
             by_spi: BTreeMap::new(),
             by_request: BTreeMap::new(),
             sources: BTreeMap::new(),
-            timers: BTreeSet::new(),
-            deadlines: BTreeMap::new(),
+            schedule: Schedule::default(),
             half_open: HalfOpen::default(),
             cookies: CookieJar::default(),
             lingering: Lingering::default(),
@@ -81,12 +80,8 @@ impl Endpoint {
         if let Some(output) = self.cx.pop() {
             return output;
         }
-        let next = self.timers.first().and_then(|(at, handle)| {
-            let deadline = self.deadlines.get(handle)?;
-            Some(Deadline { at: *at, reason: deadline.reason })
-        });
-        let later = |deadline: &Deadline| deadline.at;
-        Output::Timeout([next, self.ikev1.deadline()].into_iter().flatten().min_by_key(later))
+        let next = [self.schedule.next(), self.ikev1.deadline()];
+        Output::Timeout(next.into_iter().flatten().min_by_key(|deadline| deadline.at))
     }
 
     /// How many IKE SAs there are, half-open ones included.
@@ -98,14 +93,15 @@ impl Endpoint {
     #[cfg(any(test, feature = "testing"))]
     pub fn footprint(&self) -> super::Footprint {
         let [sas, half_open, cookies, requests, sources, timers, deadlines] = self.ikev1.sizes();
+        let [own_timers, own_deadlines] = self.schedule.sizes();
         super::Footprint {
             ike_sas: self.sas.len() + sas,
             half_open: self.half_open.total() + half_open,
             by_spi: self.by_spi.len() + cookies,
             by_request: self.by_request.len() + requests,
             sources: self.sources.len() + sources,
-            timers: self.timers.len() + timers,
-            deadlines: self.deadlines.len() + deadlines,
+            timers: own_timers + timers,
+            deadlines: own_deadlines + deadlines,
             child_spis: self.cx.child_spis(),
             entropy: self.cx.entropy.counters(),
         }
@@ -384,12 +380,9 @@ impl Endpoint {
 
     fn timeout(&mut self, now: Time) {
         self.ikev1.timeout(&mut self.cx, now);
-        while let Some((at, handle)) = self.timers.first().copied() {
-            if at > now {
-                return;
-            }
+        while let Some(handle) = self.schedule.due(now) {
             let Some(sa) = self.sas.remove(&handle) else {
-                self.timers.remove(&(at, handle));
+                self.schedule.set(handle, None);
                 continue;
             };
             let next = sa.state.timeout(handle, now + sa.skew, &mut self.cx);
@@ -441,7 +434,7 @@ impl Endpoint {
                 if let Some(sa) = self.sas.get_mut(&ike) {
                     sa.skew = sa.skew.saturating_add(by);
                 }
-                self.schedule(ike);
+                self.reschedule(ike);
             }
             Command::Forget { ike } if self.ikev1.has(ike) => {
                 self.ikev1.close(&mut self.cx, ike, CloseReason::Forgotten);
@@ -481,7 +474,7 @@ impl Endpoint {
         if let State::Established(state) = &mut sa.state {
             state.activity(ike, now + skew, skew, activity, &mut self.cx);
         }
-        self.schedule(ike);
+        self.reschedule(ike);
     }
 
     fn report(&mut self, now: Time, report: sa::Report) {
@@ -526,7 +519,7 @@ impl Endpoint {
         {
             act(state, now + sa.skew, &mut self.cx);
         }
-        self.schedule(ike);
+        self.reschedule(ike);
     }
 
     fn handle_for_new(&mut self) -> IkeHandle {
@@ -538,7 +531,7 @@ impl Endpoint {
     fn adopt(&mut self, handle: IkeHandle, state: State) {
         self.by_spi.insert(state.own_spi(), handle);
         self.sas.insert(handle, IkeSa { skew: Duration::ZERO, state });
-        self.schedule(handle);
+        self.reschedule(handle);
     }
 
     /// Puts an SA back after it has handled something, or clears up behind it.
@@ -549,7 +542,7 @@ impl Endpoint {
                     self.no_longer_half_open(handle);
                 }
                 self.sas.insert(handle, IkeSa { skew, state });
-                self.schedule(handle);
+                self.reschedule(handle);
             }
             Next::Closed(state, reason) => self.clear_up(handle, state, reason),
             Next::Answered(state, reason, answered) => {
@@ -570,9 +563,7 @@ impl Endpoint {
         self.no_longer_half_open(handle);
         self.by_spi.remove(&state.own_spi());
         self.by_request.retain(|_, of| *of != handle);
-        if let Some(deadline) = self.deadlines.remove(&handle) {
-            self.timers.remove(&(deadline.at, handle));
-        }
+        self.schedule.set(handle, None);
         self.cx.entropy.forget(handle.0);
         state.close(handle, reason, &mut self.cx);
     }
@@ -583,17 +574,13 @@ impl Endpoint {
         }
     }
 
-    /// Brings the table of timers up to date for one SA.
-    fn schedule(&mut self, handle: IkeHandle) {
-        if let Some(before) = self.deadlines.remove(&handle) {
-            self.timers.remove(&(before.at, handle));
-        }
-        let Some(sa) = self.sas.get(&handle) else { return };
-        if let Some(deadline) = sa.state.deadline() {
-            let at = deadline.at - sa.skew;
-            self.timers.insert((at, handle));
-            self.deadlines.insert(handle, Deadline { at, reason: deadline.reason });
-        }
+    /// Brings the schedule up to date for one SA.
+    fn reschedule(&mut self, handle: IkeHandle) {
+        let deadline = self.sas.get(&handle).and_then(|sa| {
+            let Deadline { at, reason } = sa.state.deadline()?;
+            Some(Deadline { at: at - sa.skew, reason })
+        });
+        self.schedule.set(handle, deadline);
     }
 }
 
