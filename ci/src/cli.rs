@@ -172,6 +172,14 @@ pub struct ListArgs {
     /// As JSON, an object a line.
     #[arg(long)]
     pub json: bool,
+    /// The parameter tables of the edges' documents instead, with the scenarios that show each cell, as
+    /// Markdown.
+    #[arg(long, conflicts_with_all = ["json", "patterns"])]
+    pub tables: bool,
+    /// All requirements, facts, readings and patterns instead, with the mutant of the rule that judges
+    /// each, the scenarios that show it, or why nothing does, as Markdown.
+    #[arg(long, conflicts_with_all = ["json", "patterns", "tables"])]
+    pub coverage: bool,
     /// More scenarios, from this folder.
     #[arg(long, value_name = "DIR")]
     pub scenarios: Vec<PathBuf>,
@@ -201,6 +209,16 @@ pub struct ServeArgs {
     /// bare; SECRET may be @FILE, 0xHEX or 0sBASE64. Repeat for several.
     #[arg(long, required = true, value_name = "ID=SECRET")]
     pub psk: Vec<String>,
+    /// A user who logs in by XAUTH: USER=SECRET, with SECRET as in --psk. Repeat for several. This
+    /// turns IKEv1 and reading R32 on, and peers of IKEv1 without a login are refused.
+    #[arg(long, value_name = "USER=SECRET")]
+    pub xauth: Vec<String>,
+    /// Addresses that peers of IKEv1 get by mode-config if they ask: FIRST-LAST.
+    #[arg(long, value_name = "FIRST-LAST")]
+    pub pool: Option<String>,
+    /// Speaks IKEv1 as well, even if the profile has it off.
+    #[arg(long)]
+    pub ikev1: bool,
     /// The address to listen on; 0.0.0.0 or :: for all that this host has; repeat for several.
     #[arg(long, required = true, value_name = "ADDR")]
     pub listen: Vec<IpAddr>,
@@ -235,6 +253,8 @@ Examples:
   ikeproof serve --profile zscaler --psk fqdn:client.example.com=secret --listen 192.0.2.1
   ikeproof serve --psk ip:198.51.100.7=@psk.txt --listen 0.0.0.0 --events json --pcap bench.pcapng
   ikeproof serve --psk email:branch@example.com=0x0123abcd --listen 127.0.0.1 --port 5500 --nat-port 5501
+  ikeproof serve --psk fqdn:client.example.com=secret --ikev1 --listen 192.0.2.1
+  ikeproof serve --psk fqdn:client.example.com=secret --xauth alice=@alice.txt --listen 192.0.2.1
 
 Ports under 1024 and raw ESP need root or CAP_NET_BIND_SERVICE and CAP_NET_RAW. Without raw ESP only
 clients behind a NAT, or with forced UDP encapsulation, can send traffic.

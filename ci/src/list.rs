@@ -3,10 +3,12 @@
 use std::fmt::Write as _;
 use std::process::ExitCode;
 
+use ikeproof_audit::Rule;
 use ikeproof_scenarios::catalogue::{Catalogue, Row, Subject};
-use ikeproof_scenarios::patterns;
+use ikeproof_scenarios::coverage::{Entry, Thing};
 use ikeproof_scenarios::requirement::Requirement;
 use ikeproof_scenarios::scenario::{Scenario, Tier};
+use ikeproof_scenarios::{coverage, patterns, tables};
 use serde_json::json;
 
 use crate::cli::{ExplainArgs, ListArgs};
@@ -23,6 +25,12 @@ pub fn list(args: &ListArgs) -> Result<ExitCode, Stop> {
         if !catalogue.scenarios.iter().any(|scenario| patterns::means(pattern, &scenario.id)) {
             return Err(unknown(&catalogue, "no scenario is meant by", pattern));
         }
+    }
+    if args.tables {
+        return stdout::print(&tables::markdown(&catalogue.tables()));
+    }
+    if args.coverage {
+        return stdout::print(&coverage::markdown(&catalogue.coverage()));
     }
     let rows = catalogue.list(&args.patterns);
     let mut text = String::new();
@@ -46,17 +54,25 @@ pub fn list(args: &ListArgs) -> Result<ExitCode, Stop> {
     let controls: usize = rows.iter().map(|row| row.controls).sum();
     let _ = writeln!(text, "{} scenarios, {cases} cases, {controls} controls", rows.len());
     if args.patterns.is_empty() {
-        let covered = |rows: Vec<bool>| (rows.iter().filter(|it| **it).count(), rows.len());
-        let has = |it: &ikeproof_scenarios::catalogue::Coverage<'_>| !it.shown_by.is_empty();
-        let (facts, of) = covered(catalogue.profile_coverage().iter().map(has).collect());
+        let entries = catalogue.coverage();
+        let is_of_profile =
+            |it: &&Entry<'_>| matches!(it.thing, Thing::Fact(_) | Thing::Reading(_));
+        let (of_profiles, others): (Vec<_>, Vec<_>) = entries.iter().partition(is_of_profile);
+        let shown = |of: &[&Entry<'_>]| of.iter().filter(|it| !it.shown_by.is_empty()).count();
+        let (facts, of) = (shown(&of_profiles), of_profiles.len());
         let _ =
             writeln!(text, "{facts} of {of} facts and readings of the profiles have a scenario");
-        let (shown, of) = covered(catalogue.requirement_coverage().iter().map(has).collect());
+        let (shown, of) = (shown(&others), others.len());
         let judged = ikeproof_audit::RULES.len();
         let _ = writeln!(
             text,
             "{shown} of {of} requirements and patterns have a scenario; the auditor judges {judged} \
              in every message"
+        );
+        let _ = writeln!(
+            text,
+            "{} have neither, each for a reason; `ikeproof list --coverage` shows all of it",
+            entries.iter().filter(|entry| !entry.is_covered()).count()
         );
     }
     stdout::print(&text)
@@ -81,12 +97,11 @@ fn as_json(row: &Row<'_>) -> serde_json::Value {
 /// If there is nothing of that id.
 pub fn explain(args: &ExplainArgs) -> Result<ExitCode, Stop> {
     let catalogue = library::load(&args.scenarios)?;
-    let Some(explanation) = catalogue.explain(&args.id) else {
-        return Err(unknown(&catalogue, "nothing has the id", &args.id));
-    };
     let mut text = String::new();
-    match explanation.subject {
-        Subject::Scenario(scenario) => {
+    match catalogue.explain(&args.id) {
+        None => return Err(unknown(&catalogue, "nothing has the id", &args.id)),
+        Some(Subject::Entry(entry)) => write_entry(&mut text, &entry),
+        Some(Subject::Scenario(scenario)) => {
             write_scenario(&mut text, &catalogue, scenario);
             if let Some(source) = library::text_of(&scenario.id, &args.scenarios) {
                 let _ = writeln!(text, "\nAs it is written:");
@@ -95,17 +110,23 @@ pub fn explain(args: &ExplainArgs) -> Result<ExitCode, Stop> {
                 }
             }
         }
-        Subject::Requirement(requirement) => write_requirement(&mut text, requirement),
-        Subject::Pattern(pattern) => {
+    }
+    stdout::print(&text)
+}
+
+fn write_entry(text: &mut String, entry: &Entry<'_>) {
+    match entry.thing {
+        Thing::Requirement(requirement) => write_requirement(text, requirement, entry.rule),
+        Thing::Pattern(pattern) => {
             let _ = writeln!(text, "{}: a failure seen in the field", pattern.id);
             let _ = writeln!(text, "  {}\n  reported: {}", pattern.symptom, pattern.reference);
         }
-        Subject::Fact(fact) => {
+        Thing::Fact(fact) => {
             let _ = writeln!(text, "{}: a statement of the edge's document", fact.id);
             let _ = writeln!(text, "  under «{}»\n  {}", fact.heading, fact.says);
             let _ = writeln!(text, "  value: {}\n  used by: {}", fact.value, fact.used.join(", "));
         }
-        Subject::Reading(reading) => {
+        Thing::Reading(reading) => {
             let _ = writeln!(text, "{}: a place where the edge's document leaves room", reading.id);
             let _ = writeln!(text, "  {}\n  facts: {}", reading.conflict, reading.facts.join(", "));
             let _ = writeln!(
@@ -115,13 +136,13 @@ pub fn explain(args: &ExplainArgs) -> Result<ExitCode, Stop> {
             );
         }
     }
-    if !matches!(explanation.subject, Subject::Scenario(_)) {
-        let _ = match explanation.shown_by.as_slice() {
-            [] => writeln!(text, "  no scenario shows it"),
-            scenarios => writeln!(text, "  shown by: {}", scenarios.join(", ")),
-        };
+    let _ = match entry.shown_by.as_slice() {
+        [] => writeln!(text, "  no scenario shows it"),
+        scenarios => writeln!(text, "  shown by: {}", scenarios.join(", ")),
+    };
+    if let Some(reason) = entry.uncovered {
+        let _ = writeln!(text, "  not covered: {reason}");
     }
-    stdout::print(&text)
 }
 
 fn write_scenario(text: &mut String, catalogue: &Catalogue, scenario: &Scenario) {
@@ -133,14 +154,12 @@ fn write_scenario(text: &mut String, catalogue: &Catalogue, scenario: &Scenario)
     }
     let _ = writeln!(text, "  covers:");
     for id in &scenario.covers {
-        let says = match catalogue.explain(id).map(|it| it.subject) {
-            Some(Subject::Requirement(it)) => format!("{} {}", it.level, it.text),
-            Some(Subject::Pattern(it)) => it.symptom.clone(),
-            Some(Subject::Fact(it)) => it.says.clone(),
-            Some(Subject::Reading(it)) => it.conflict.clone(),
-            _ => String::new(),
-        };
-        let _ = writeln!(text, "    {id}: {says}");
+        let _ = write!(text, "    {id}: ");
+        let thing = catalogue.coverage_of(id).map(|entry| entry.thing);
+        if let Some(level) = thing.and_then(|thing| thing.level()) {
+            let _ = write!(text, "{level} ");
+        }
+        let _ = writeln!(text, "{}", thing.map_or("", |thing| thing.text()));
     }
     let _ = writeln!(text, "  cases:");
     for case in &scenario.cases {
@@ -153,12 +172,16 @@ fn write_scenario(text: &mut String, catalogue: &Catalogue, scenario: &Scenario)
     }
 }
 
-fn write_requirement(text: &mut String, it: &Requirement) {
+fn write_requirement(text: &mut String, it: &Requirement, rule: Option<&Rule>) {
     let _ = writeln!(text, "{}: {} (section {})", it.id, it.level, it.section);
     let _ = writeln!(text, "  {}\n  seen by: {}", it.text, it.observable);
-    let judged = ikeproof_audit::rules::by_id(&it.id).is_some();
-    let says = if judged { "judges it in every message" } else { "does not judge it" };
-    let _ = writeln!(text, "  the auditor {says}");
+    let _ = match rule {
+        Some(rule) => {
+            let mutant = rule.mutant;
+            writeln!(text, "  the auditor judges it in every message; its mutant is {mutant}")
+        }
+        None => writeln!(text, "  the auditor does not judge it"),
+    };
 }
 
 fn unknown(catalogue: &Catalogue, what: &str, id: &str) -> Stop {

@@ -67,6 +67,7 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
         required,
         rerun: rerun(&args, seed),
         expected,
+        catalogue: catalogue.subjects(),
     };
     let (stop, stopped) = watch::channel(false);
     let mut interrupts = Interrupts::catch()?;

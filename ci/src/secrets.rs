@@ -1,8 +1,8 @@
-//! `--psk ID=SECRET`: who may connect, and with what.
+//! `--psk ID=SECRET` and `--xauth USER=SECRET`: who may connect and log in, and with what.
 
 use base64::Engine as _;
 use ikeproof_proto::crypto::SecretBytes;
-use ikeproof_proto::policy::{Credential, Identity};
+use ikeproof_proto::policy::{Credential, Identity, XauthUser};
 
 /// Reads `ID=SECRET`, split at the first '='.
 ///
@@ -18,6 +18,20 @@ pub fn credential(text: &str) -> Result<Credential, String> {
         return Err(format!("--psk {id}=…: the secret is empty"));
     }
     Ok(Credential { id, psk: SecretBytes::new(psk), bound_source: None })
+}
+
+/// Reads `USER=SECRET`, split at the first '='; SECRET is as for [`credential`].
+pub fn user(text: &str) -> Result<XauthUser, String> {
+    let (name, secret) =
+        text.split_once('=').ok_or("--xauth wants USER=SECRET, such as alice=@alice.txt")?;
+    if name.is_empty() {
+        return Err("--xauth =…: the user has no name".to_owned());
+    }
+    let password = secret_bytes(secret).map_err(|why| format!("--xauth {name}=…: {why}"))?;
+    if password.is_empty() {
+        return Err(format!("--xauth {name}=…: the secret is empty, and nobody logs in with that"));
+    }
+    Ok(XauthUser { name: name.to_owned(), password: SecretBytes::new(password) })
 }
 
 fn secret_bytes(text: &str) -> Result<Vec<u8>, String> {
@@ -67,6 +81,31 @@ mod tests {
         std::io::Write::write_all(&mut file, b"two\nlines\r\n").unwrap();
         let text = format!("fqdn:a.example=@{}", file.path().display());
         assert_eq!(credential(&text).unwrap().psk.expose(), b"two\nlines");
+    }
+
+    #[rstest]
+    #[case("alice=secret", "alice", b"secret")]
+    #[case("alice@a.example=with=equals", "alice@a.example", b"with=equals")]
+    #[case("alice=0x00ff", "alice", &[0, 0xff])]
+    fn users_have_names_and_the_same_secrets(
+        #[case] text: &str,
+        #[case] name: &str,
+        #[case] password: &[u8],
+    ) {
+        let user = user(text).unwrap();
+        assert_eq!((user.name.as_str(), user.password.expose().as_slice()), (name, password));
+    }
+
+    #[rstest]
+    #[case("nothing")]
+    #[case("=secret")]
+    #[case("alice=")]
+    #[case("alice=0xzz")]
+    #[case("alice=@/nowhere/at/all")]
+    fn what_is_wrong_with_a_user_is_said_without_the_secret(#[case] text: &str) {
+        let error = user(text).unwrap_err();
+        assert!(error.contains("--xauth"), "{error}");
+        assert!(!error.contains("zz") && !error.contains("=secret"), "{error}");
     }
 
     #[rstest]

@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let dir = PathBuf::from(arguments.next().unwrap_or("ikeproof-out/demo".to_owned()));
     let width = arguments.next().map_or(Ok(100), |width| width.parse())?;
     let (report, timelines) = demo::demo();
-    let written = write_run(&dir, &report, &timelines)?;
+    let written = write_run(&dir, &report, &timelines, &[])?;
     println!("{}", terminal(&report, &TerminalOptions { width, colour: false }));
     for warning in &written.warnings {
         println!("warning: {warning}");

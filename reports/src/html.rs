@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use crate::{
+    coverage::Totals,
     ladder::{Ladder, weight},
     model::Report,
     tally::{Gate, Summary},
@@ -35,11 +36,14 @@ pub struct HtmlOptions {
     pub field_budget: usize,
     /// Rows of all ladders together; those that do not fit are left out and say so.
     pub row_budget: usize,
+    /// How much of the catalogue real peers have shown, and the self-check, if `coverage.html` stands
+    /// beside the page.
+    pub coverage: Option<[Totals; 2]>,
 }
 
 impl Default for HtmlOptions {
     fn default() -> Self {
-        Self { field_budget: 24 << 20, row_budget: 40_000 }
+        Self { field_budget: 24 << 20, row_budget: 40_000, coverage: None }
     }
 }
 
@@ -62,7 +66,7 @@ pub fn html(
     let summary = Summary::of(report);
     let page = Page {
         title: format!("ikeproof · {}", one_line(&report.run.id)),
-        script_hash: base64(&Sha256::digest(SCRIPT.as_bytes())),
+        script_hash: script_hash(SCRIPT),
         style: STYLE,
         script: SCRIPT,
         status_class: match gate.status {
@@ -81,6 +85,10 @@ pub fn html(
         facts: facts(report),
         environment: shown(&report.run.environment),
         command_line: one_line(&report.run.command_line),
+        coverage: options
+            .coverage
+            .map(|totals| coverage_words(totals, &summary))
+            .unwrap_or_default(),
         tallies: Tally::all(&summary),
         skipped: report
             .run
@@ -119,6 +127,7 @@ struct Page {
     facts: Vec<(&'static str, String)>,
     environment: Vec<(String, String)>,
     command_line: String,
+    coverage: String,
     tallies: Vec<Tally>,
     skipped: Vec<Skipped>,
     verdicts: Vec<Verdict>,
@@ -204,10 +213,36 @@ fn shown(map: &BTreeMap<String, String>) -> Vec<(String, String)> {
     map.iter().map(|(name, value)| (one_line(name), visible(value))).collect()
 }
 
+/// What the link to `coverage.html` says; of the self-check only where there is nothing else.
+fn coverage_words([real, own]: [Totals; 2], summary: &Summary) -> String {
+    let (totals, who) = match summary.interop.total() {
+        0 => (own, "the embedded peer"),
+        _ => (real, "real peers"),
+    };
+    let Totals { all, held, failed, broken, not_exercised, uncovered } = totals;
+    let mut words = vec![format!("{held} of {all} held with {who}")];
+    for (count, what) in [
+        (broken, "broken"),
+        (failed, "with a failed scenario"),
+        (not_exercised, "not exercised"),
+        (uncovered, "not covered"),
+    ] {
+        if count > 0 {
+            words.push(format!("{count} {what}"));
+        }
+    }
+    words.join(", ")
+}
+
 /// The target of a link to a case on the page.
 pub(crate) fn case_link(anchor: &str) -> String {
     let parts: Vec<_> = anchor.split('/').map(percent).collect();
     format!("#case={}", parts.join("/"))
+}
+
+/// The hash by which a page allows its own script.
+pub(crate) fn script_hash(script: &str) -> String {
+    base64(&Sha256::digest(script.as_bytes()))
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -2,7 +2,8 @@
 //!
 //! The runner fills a [`Report`] and one [`CaseTimeline`] for each case; every file is a pure function of
 //! them: `report.json`, `junit.xml` ([`junit()`]), `summary.md` ([`summary_md`]), the terminal's table
-//! ([`terminal()`]), `timeline.txt` ([`timeline_txt`]) and the page `index.html` ([`html()`]).
+//! ([`terminal()`]), `timeline.txt` ([`timeline_txt`]), the page `index.html` ([`html()`]), and with the
+//! catalogue of requirements `coverage.json` and `coverage.html` ([`coverage`]).
 //! [`write_run`] puts them into the folder that the command line promises. Counting and the exit
 //! status are in [`tally`], interoperability and self-check strictly apart; [`required`] compares a run
 //! with what it must come to.
@@ -10,6 +11,8 @@
 //! Nothing here looks at a clock, a socket or the environment; only [`mod@write`] and [`read`] touch
 //! files.
 
+pub mod coverage;
+mod coverage_page;
 pub mod html;
 pub mod junit;
 mod ladder;
@@ -28,6 +31,8 @@ pub mod verdict;
 mod view;
 pub mod write;
 
+pub use coverage::{Coverage, CoveredSubject, PeerCoverage, State, Subject, Totals};
+pub use coverage_page::coverage_html;
 pub use html::{HtmlError, HtmlOptions, html};
 pub use junit::{JunitError, junit};
 pub use model::{
@@ -40,7 +45,9 @@ pub use schema::json_schemas;
 pub use summary::summary_md;
 pub use tally::{Counts, Gate, Summary, exit_status};
 pub use terminal::{TerminalOptions, terminal};
-pub use timeline::{CaseTimeline, Fate, Field, Finding, LadderItem, Message, Party, SideEvent};
+pub use timeline::{
+    Applied, CaseTimeline, Fate, Field, Finding, LadderItem, Message, Party, SideEvent,
+};
 pub use timeline_text::timeline_txt;
 pub use verdict::{Blame, ExitStatus, Initiator, Severity, Verdict};
 pub use write::{WriteError, Written, write_atomically, write_run};

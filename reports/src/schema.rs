@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::{
+    coverage::Coverage,
     model::{Case, Report},
     timeline::CaseTimeline,
 };
@@ -24,6 +25,9 @@ pub const TIMELINE_SCHEMA: &str = "ikeproof.timeline/1";
 pub const VERDICT_SCHEMA: &str = "ikeproof.verdict/1";
 /// The schema of `environment.json`.
 pub const ENVIRONMENT_SCHEMA: &str = "ikeproof.environment/1";
+
+/// The schema of `coverage.json`.
+pub const COVERAGE_SCHEMA: &str = "ikeproof.coverage/1";
 
 /// `verdict.json`: one case, beside its files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,6 +60,7 @@ pub fn json_schemas() -> Vec<(&'static str, String)> {
         ("timeline-1.json", schema_for!(CaseTimeline)),
         ("verdict-1.json", schema_for!(VerdictFile)),
         ("environment-1.json", schema_for!(EnvironmentFile)),
+        ("coverage-1.json", schema_for!(Coverage)),
     ]
     .into_iter()
     .map(|(name, schema)| (name, format!("{:#}\n", sorted(schema.to_value()))))

@@ -19,13 +19,29 @@ pub struct CaseTimeline {
     pub case: String,
     /// What happened, in order of time.
     pub items: Vec<LadderItem>,
+    /// How often the auditor's rules were applied; those that were not are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub applied: Vec<Applied>,
 }
 
 impl CaseTimeline {
     /// The timeline of the case with this key.
     pub fn new(case: impl Into<String>, items: Vec<LadderItem>) -> Self {
-        Self { schema: TIMELINE_SCHEMA.to_owned(), case: case.into(), items }
+        Self { schema: TIMELINE_SCHEMA.to_owned(), case: case.into(), items, applied: Vec::new() }
     }
+}
+
+/// How often a rule of the auditor looked at what each side did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Applied {
+    /// The id of the requirement.
+    pub requirement: String,
+    /// How often it looked at the edge.
+    #[serde(default)]
+    pub edge: u64,
+    /// How often it looked at the peer.
+    #[serde(default)]
+    pub peer: u64,
 }
 
 /// One row of a ladder diagram.

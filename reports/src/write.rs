@@ -16,6 +16,8 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::{
+    coverage::{Coverage, Subject},
+    coverage_page::coverage_html,
     html::{HtmlError, HtmlOptions, html},
     junit::{JunitError, junit},
     model::{Case, Report},
@@ -77,10 +79,14 @@ pub struct Written {
 ///
 /// `report.json` comes first, so that a full disk costs the renderings and not the results.
 /// `timelines` are matched to cases by [`Case::key`].
+///
+/// With a `catalogue` of requirements, `coverage.json` and `coverage.html` say what the run has shown of
+/// each; without one they are left out.
 pub fn write_run(
     dir: &Path,
     report: &Report,
     timelines: &[CaseTimeline],
+    catalogue: &[Subject],
 ) -> Result<Written, WriteError> {
     let report = &with_artifacts(report, timelines);
     let mut out = Writer { dir, written: Written::default() };
@@ -92,7 +98,14 @@ pub fn write_run(
     for (case, timeline) in cases(report, timelines) {
         out.case(report, case, timeline)?;
     }
-    out.text("index.html", &html(report, timelines, &HtmlOptions::default())?)?;
+    let mut options = HtmlOptions::default();
+    if !catalogue.is_empty() {
+        let coverage = Coverage::of(report, timelines, catalogue);
+        out.json("coverage.json", "coverage", &coverage)?;
+        out.text("coverage.html", &coverage_html(report, &coverage)?)?;
+        options.coverage = Some([coverage.totals(false), coverage.totals(true)]);
+    }
+    out.text("index.html", &html(report, timelines, &options)?)?;
     Ok(out.written)
 }
 

@@ -8,8 +8,8 @@ mod talk;
 use std::{fs, path::Path};
 
 use ikeproof_reports::{
-    Counts, ExitStatus, Gate, ReadError, Report, Summary, Verdict, WriteError, exit_status,
-    json_schemas, read_report, read_run, write_run,
+    Counts, Coverage, ExitStatus, Gate, ReadError, Report, State, Subject, Summary, Verdict,
+    WriteError, exit_status, json_schemas, read_report, read_run, write_run,
 };
 use rstest::rstest;
 use small::small;
@@ -18,7 +18,7 @@ use small::small;
 fn a_run_is_written_and_read_back() {
     let (report, timelines) = small();
     let dir = tempfile::tempdir().unwrap();
-    let written = write_run(dir.path(), &report, &timelines).unwrap();
+    let written = write_run(dir.path(), &report, &timelines, &[]).unwrap();
     assert_eq!(written.warnings, Vec::<String>::new());
     for name in ["report.json", "junit.xml", "index.html", "summary.md", "environment.json"] {
         assert!(dir.path().join(name).is_file(), "{name}");
@@ -45,15 +45,46 @@ fn a_run_is_written_and_read_back() {
 }
 
 #[test]
+fn with_a_catalogue_the_coverage_is_written_too() {
+    let (report, timelines) = small();
+    let dir = tempfile::tempdir().unwrap();
+    let subject = Subject {
+        id: "rfc7296-2.7-one-suite".to_owned(),
+        document: "RFC 7296".to_owned(),
+        scenarios: vec!["v2/pass".to_owned()],
+        ..Subject::default()
+    };
+    let written = write_run(dir.path(), &report, &timelines, &[subject]).unwrap();
+    for name in ["coverage.json", "coverage.html"] {
+        assert!(written.files.iter().any(|file| file == name), "{name}");
+    }
+    let text = fs::read_to_string(dir.path().join("coverage.json")).unwrap();
+    let json: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(json["schema"], "ikeproof.coverage/1");
+    assert_eq!(json["run"], "run-1");
+    let subject = &json["subjects"][0];
+    assert_eq!(subject["subject"]["id"], "rfc7296-2.7-one-suite");
+    assert_eq!(subject["peers"][0]["name"], "acme");
+    assert_eq!(subject["peers"][0]["state"], "held");
+    assert_eq!(subject["peers"][0]["passed"], 1);
+    let coverage: Coverage = serde_json::from_str(&text).unwrap();
+    assert_eq!(coverage.subjects[0].peers[0].state, State::Held);
+
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), &report, &timelines, &[]).unwrap();
+    assert!(!dir.path().join("coverage.html").exists(), "nothing to say");
+}
+
+#[test]
 fn writing_again_replaces() {
     let (mut report, timelines) = small();
     let dir = tempfile::tempdir().unwrap();
     report.run.complete = false;
-    write_run(dir.path(), &report, &timelines).unwrap();
+    write_run(dir.path(), &report, &timelines, &[]).unwrap();
     let partial = read_report(dir.path()).unwrap();
     assert!(!partial.run.complete, "a partial report is valid");
     report.run.complete = true;
-    write_run(dir.path(), &report, &timelines).unwrap();
+    write_run(dir.path(), &report, &timelines, &[]).unwrap();
     assert!(read_report(dir.path()).unwrap().run.complete);
 }
 
@@ -147,11 +178,11 @@ fn a_file_in_the_way_is_named_with_what_to_do() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("out");
     fs::write(&file, "").unwrap();
-    let error = write_run(&file.join("run"), &report, &timelines).unwrap_err();
+    let error = write_run(&file.join("run"), &report, &timelines, &[]).unwrap_err();
     assert!(matches!(error, WriteError::Folder { .. }));
     assert!(error.to_string().contains("a file is where a folder has to be"), "{error}");
     fs::create_dir(dir.path().join("report.json")).unwrap();
-    let error = write_run(dir.path(), &report, &timelines).unwrap_err();
+    let error = write_run(dir.path(), &report, &timelines, &[]).unwrap_err();
     assert!(matches!(error, WriteError::File { .. }), "{error}");
     assert!(!walk(dir.path()).iter().any(|name| name.contains(".tmp")));
 }
@@ -162,7 +193,7 @@ fn cases_of_one_name_and_stray_timelines_are_told() {
     report.cases.push(report.cases[0].clone());
     timelines[2].case = "v2/nothing/acme".to_owned();
     let dir = tempfile::tempdir().unwrap();
-    let written = write_run(dir.path(), &report, &timelines).unwrap();
+    let written = write_run(dir.path(), &report, &timelines, &[]).unwrap();
     assert_eq!(written.warnings.len(), 2, "{:?}", written.warnings);
     let page = fs::read_to_string(dir.path().join("index.html")).unwrap();
     assert!(page.contains("id=\"case=v2/pass/acme~2\""), "both are on the page");

@@ -8,8 +8,8 @@ mod small;
 mod talk;
 
 use ikeproof_reports::{
-    Blame, Case, HtmlOptions, TerminalOptions, Verdict, html, junit, summary_md, terminal,
-    timeline_txt,
+    Applied, Blame, Case, CaseTimeline, Coverage, HtmlOptions, Report, Subject, TerminalOptions,
+    Totals, Verdict, coverage_html, html, junit, summary_md, terminal, timeline_txt,
 };
 use small::small;
 
@@ -164,6 +164,102 @@ fn page_is_one_well_formed_file_without_outside_resources() {
         let id = format!("id=\"case={}\"", link.replace("%5B", "[").replace("%5D", "]"));
         assert!(page.contains(&id), "{link} leads nowhere");
     }
+}
+
+/// A catalogue for the small report: judged and held, judged and broken, shown, not met, not covered.
+fn catalogue() -> Vec<Subject> {
+    let subject = |id: &str, mutant: Option<&str>, scenarios: &[&str]| Subject {
+        id: id.to_owned(),
+        document: "RFC 7296".to_owned(),
+        section: "2.7".to_owned(),
+        level: "MUST".to_owned(),
+        text: format!("What {id} says {}", small::HOSTILE),
+        mutant: mutant.map(str::to_owned),
+        scenarios: scenarios.iter().map(|id| (*id).to_owned()).collect(),
+        uncovered: None,
+    };
+    let mut all = vec![
+        subject("held", Some("mutant-of-held"), &[]),
+        subject("broken", Some("mutant-of-broken"), &[]),
+        subject("rfc7296-2.7-one-suite", None, &["v2/pass"]),
+        subject("unmet", Some("mutant-of-unmet"), &[]),
+        subject("open", None, &[]),
+    ];
+    all[4].uncovered = Some("Nobody has looked.".to_owned());
+    all
+}
+
+/// The small report, in which the first case broke one requirement and kept another.
+fn judged() -> (Report, Vec<CaseTimeline>) {
+    let (mut report, mut timelines) = small();
+    let applied = |id: &str, peer| Applied { requirement: id.to_owned(), edge: 1, peer };
+    timelines[0].applied = vec![applied("held", 3), applied("broken", 1), applied("unmet", 0)];
+    let mut violation = report.cases[0].violations[0].clone();
+    violation.requirement = "broken".to_owned();
+    violation.by = Blame::Peer;
+    report.cases[0].violations.push(violation);
+    (report, timelines)
+}
+
+#[test]
+fn the_coverage_page_says_what_held_what_broke_and_what_nothing_met() {
+    let (report, timelines) = judged();
+    let coverage = Coverage::of(&report, &timelines, &catalogue());
+    let page = coverage_html(&report, &coverage).unwrap();
+    let row = |id: &str| {
+        let start = page.find(&format!("<tr class=\"subject\" id=\"{id}\"")).unwrap();
+        &page[start..start + page[start..].find("</tr>").unwrap()]
+    };
+    assert!(row("held").contains("judged 3 times in 1 case"), "{}", row("held"));
+    assert!(row("held").contains("<code>mutant-of-held</code>"));
+    assert!(row("broken").contains("broken in 1 of 1 case"), "{}", row("broken"));
+    assert!(row("broken").contains("href=\"./index.html#case=v2/pass/acme\""));
+    assert!(row("rfc7296-2.7-one-suite").contains("shown in 1 case"));
+    assert!(
+        row("unmet").contains("data-status=\"unsupported\"") && !row("unmet").contains("judged")
+    );
+    assert!(row("open").contains("<b>not covered</b> Nobody has looked."));
+    assert!(page.contains("1 broken, 2 held, 1 not exercised, 1 not covered"));
+    let own = Coverage::of(&report, &timelines, &[]).totals(false);
+    assert_eq!(own, Totals::default());
+}
+
+#[test]
+fn the_coverage_page_is_one_file_and_escapes_what_peers_say() {
+    let (mut report, timelines) = judged();
+    report.run.id = small::HOSTILE.to_owned();
+    report.cases[0].peer.version = small::HOSTILE.to_owned();
+    let coverage = Coverage::of(&report, &timelines, &catalogue());
+    let page = coverage_html(&report, &coverage).unwrap();
+    well_formed(&page);
+    assert_eq!(page.matches("<script>").count(), 1, "the page's own only");
+    assert!(!page.contains(['\u{1b}', '\0', '\u{202e}']));
+    for outside in ["src=", "url(", "@import", "http-equiv=\"refresh", "fetch("] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    for link in page.split("href=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+        assert!(link.starts_with('#') || link.starts_with("./") || link == "data:,", "{link}");
+    }
+    let (mut empty, _) = small();
+    empty.cases.clear();
+    empty.run.complete = false;
+    let coverage = Coverage::of(&empty, &[], &catalogue());
+    well_formed(&coverage_html(&empty, &coverage).unwrap());
+}
+
+#[test]
+fn the_page_of_the_run_tells_its_coverage() {
+    let (report, timelines) = judged();
+    let coverage = Coverage::of(&report, &timelines, &catalogue());
+    let totals = [coverage.totals(false), coverage.totals(true)];
+    let options = HtmlOptions { coverage: Some(totals), ..HtmlOptions::default() };
+    let page = html(&report, &timelines, &options).unwrap();
+    well_formed(&page);
+    let says = "<a href=\"./coverage.html\">Coverage of requirements</a>: 2 of 5 held with real peers, 1 \
+                broken, 1 not exercised, 1 not covered";
+    assert!(page.contains(says), "{:?}", coverage.totals(false));
+    let without = html(&report, &timelines, &HtmlOptions::default()).unwrap();
+    assert!(!without.contains("coverage.html"));
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! What a user can list and look up: scenarios, requirements, patterns, facts, readings, and which
 //! scenario shows which.
 
+use crate::coverage::{Entry, Uncovered};
 use crate::format::{FileErrors, nearest};
 use crate::patterns::any_matches;
 use crate::profile::{BUILTIN, Fact, ProfileFile, ReadingDoc};
-use crate::requirement::{Pattern, Requirement};
 use crate::scenario::{self, Known, Need, Scenario, Side, Tier};
 
 /// Everything that comes with the package.
@@ -16,6 +16,8 @@ pub struct Catalogue {
     pub scenarios: Vec<Scenario>,
     /// The edge profiles.
     pub profiles: Vec<ProfileFile>,
+    /// What nothing covers, and why.
+    pub uncovered: Uncovered,
 }
 
 /// One line of a list of scenarios.
@@ -40,36 +42,12 @@ pub struct Row<'a> {
 }
 
 /// What an id stands for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub enum Subject<'a> {
     /// A scenario.
     Scenario(&'a Scenario),
-    /// A demand of an RFC.
-    Requirement(&'a Requirement),
-    /// A failure seen in the field.
-    Pattern(&'a Pattern),
-    /// A statement of an edge's document.
-    Fact(&'a Fact),
-    /// A place where such a document leaves room.
-    Reading(&'a ReadingDoc),
-}
-
-/// What an id stands for, and the scenarios that show it.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Explanation<'a> {
-    /// What it is.
-    pub subject: Subject<'a>,
-    /// The scenarios that cover it.
-    pub shown_by: Vec<&'a str>,
-}
-
-/// How much of something is covered.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Coverage<'a> {
-    /// The id of a fact, reading, requirement or pattern.
-    pub id: &'a str,
-    /// The scenarios that cover it; none, perhaps.
-    pub shown_by: Vec<&'a str>,
+    /// Something that can be covered, and what covers it.
+    Entry(Entry<'a>),
 }
 
 impl Catalogue {
@@ -82,7 +60,9 @@ impl Catalogue {
         let scenarios = scenario::builtin(&known)?;
         let read = |(name, text): &(&str, &str)| ProfileFile::parse(name, text);
         let profiles: Result<_, _> = BUILTIN.iter().map(read).collect();
-        Ok(Self { known, scenarios, profiles: profiles.map_err(|error| vec![error])? })
+        let profiles = profiles.map_err(|error| vec![error])?;
+        let uncovered = Uncovered::builtin().map_err(|error| vec![error])?;
+        Ok(Self { known, scenarios, profiles, uncovered })
     }
 
     /// Gives the profile of this name or path to every edge that names none. It must be one that loads.
@@ -108,14 +88,9 @@ impl Catalogue {
     }
 
     /// What `id` stands for.
-    pub fn explain(&self, id: &str) -> Option<Explanation<'_>> {
+    pub fn explain(&self, id: &str) -> Option<Subject<'_>> {
         let scenario = self.scenarios.iter().find(|it| it.id == id).map(Subject::Scenario);
-        let subject = scenario
-            .or_else(|| self.known.requirements.requirement(id).map(Subject::Requirement))
-            .or_else(|| self.known.requirements.pattern(id).map(Subject::Pattern))
-            .or_else(|| self.facts().find(|fact| fact.id == id).map(Subject::Fact))
-            .or_else(|| self.readings().find(|it| it.id == id).map(Subject::Reading))?;
-        Some(Explanation { subject, shown_by: self.shown_by(id) })
+        scenario.or_else(|| self.coverage_of(id).map(Subject::Entry))
     }
 
     /// The id nearest to `id`, for an error message.
@@ -126,28 +101,16 @@ impl Catalogue {
         nearest(id, scenarios.chain(self.known.requirements.ids()).chain(facts).chain(readings))
     }
 
-    /// Facts and readings, with the scenarios that show each.
-    pub fn profile_coverage(&self) -> Vec<Coverage<'_>> {
-        let facts = self.facts().map(|fact| fact.id.as_str());
-        let ids = facts.chain(self.readings().map(|reading| reading.id.as_str()));
-        ids.map(|id| Coverage { id, shown_by: self.shown_by(id) }).collect()
-    }
-
-    /// Requirements and patterns, with the scenarios that show each.
-    pub fn requirement_coverage(&self) -> Vec<Coverage<'_>> {
-        let ids = self.known.requirements.ids();
-        ids.map(|id| Coverage { id, shown_by: self.shown_by(id) }).collect()
-    }
-
-    fn facts(&self) -> impl Iterator<Item = &Fact> {
+    pub(crate) fn facts(&self) -> impl Iterator<Item = &Fact> {
         self.profiles.iter().flat_map(|profile| &profile.facts)
     }
 
-    fn readings(&self) -> impl Iterator<Item = &ReadingDoc> {
+    pub(crate) fn readings(&self) -> impl Iterator<Item = &ReadingDoc> {
         self.profiles.iter().flat_map(|profile| &profile.readings)
     }
 
-    fn shown_by(&self, id: &str) -> Vec<&str> {
+    /// The scenarios that show `id`.
+    pub(crate) fn shown_by(&self, id: &str) -> Vec<&str> {
         let showing = self.scenarios.iter().filter(|it| it.covers.iter().any(|cover| cover == id));
         showing.map(|scenario| scenario.id.as_str()).collect()
     }
@@ -177,6 +140,7 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+    use crate::coverage::Thing;
     use crate::scenario::{Action, Case, Step};
 
     /// A control that must fail, or a cell that has to come out otherwise.
@@ -200,11 +164,11 @@ mod tests {
         assert_eq!(rows.iter().map(|row| row.id).collect::<Vec<_>>(), ["edge/mss-off", "edge/mss"]);
         assert_eq!((rows[1].cases, rows[1].controls), (2, 1));
         for row in catalogue.list(&[]) {
-            assert!(matches!(catalogue.explain(row.id).unwrap().subject, Subject::Scenario(_)));
+            assert!(matches!(catalogue.explain(row.id).unwrap(), Subject::Scenario(_)));
         }
-        let fact = catalogue.explain("F09").unwrap();
-        assert!(matches!(fact.subject, Subject::Fact(fact) if fact.heading.contains("IKEv2")));
-        assert!(fact.shown_by.contains(&"edge/long-hash-group"));
+        let Some(Subject::Entry(entry)) = catalogue.explain("F09") else { panic!("no entry") };
+        assert!(matches!(entry.thing, Thing::Fact(fact) if fact.heading.contains("IKEv2")));
+        assert!(entry.shown_by.contains(&"edge/long-hash-group"));
         assert!(catalogue.explain("F99").is_none());
         assert_eq!(catalogue.nearest("v2/cokie"), Some("v2/cookie"));
     }
@@ -225,11 +189,10 @@ mod tests {
     #[test]
     fn every_fact_about_ikev2_algorithms_and_limits_has_a_scenario() {
         let catalogue = Catalogue::builtin().unwrap();
-        let coverage = catalogue.profile_coverage();
         for id in
             ["F03", "F04", "F05", "F09", "F10", "F11", "F12", "F13", "F15", "F16", "F23", "F30"]
         {
-            let covered = coverage.iter().find(|it| it.id == id).unwrap();
+            let covered = catalogue.coverage_of(id).unwrap();
             assert!(!covered.shown_by.is_empty(), "{id}");
         }
     }

@@ -2,10 +2,11 @@
 //!
 //! [`profile`] says what an edge does and why, [`scenario`] what is tried and expected,
 //! [`requirement`] what the RFCs demand, [`catalogue`] what of all that a user can list and look
-//! up, [`expected`] which failures are known. Everything is TOML and is checked whole before anything runs; [`format`](mod@format) is what
+//! up, [`coverage`] what covers each entry of the catalogue, [`expected`] which failures are known. Everything is TOML and is checked whole before anything runs; [`format`](mod@format) is what
 //! the readers of these files share.
 
 pub mod catalogue;
+pub mod coverage;
 mod embedded;
 pub mod expected;
 pub mod format;
@@ -14,3 +15,4 @@ pub mod profile;
 pub mod requirement;
 pub mod runner;
 pub mod scenario;
+pub mod tables;

@@ -121,6 +121,11 @@ impl Requirements {
         self.by_id.values()
     }
 
+    /// Every pattern, by id.
+    pub fn patterns(&self) -> impl Iterator<Item = &Pattern> {
+        self.patterns.values()
+    }
+
     /// Every id, of requirements and patterns.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.by_id.keys().chain(self.patterns.keys()).map(String::as_str)

@@ -55,6 +55,7 @@ async fn verdict(scenario: Scenario) -> (Verdict, String, ExitStatus) {
         required: Vec::new(),
         rerun: Vec::new(),
         expected: ExpectedFailures::default(),
+        catalogue: Vec::new(),
     };
     let (_stop, stopped) = watch::channel(false);
     let report = run(planned, options, &Quiet, stopped).await.unwrap().report;
@@ -93,7 +94,7 @@ fn flip_expect(expect: &mut Expect, check: CheckName) -> bool {
         }),
         CheckName::Refused => expect.refused.as_mut().is_some_and(|refused| {
             let refused = refused.get_mut();
-            let other = Some(Notify(NotifyType::INVALID_SYNTAX));
+            let other = Some(Notify(NotifyType::INVALID_SYNTAX.into()));
             match (&mut refused.rule, refused.notify, refused.child) {
                 (Some(rule), _, _) => "F99".clone_into(rule),
                 (_, Some(_), _) => refused.notify = other,
@@ -127,6 +128,7 @@ fn flip_wire(wire: &mut OnWire, check: CheckName) -> bool {
     };
     match check {
         CheckName::RawEsp => turn(&mut wire.raw_esp),
+        CheckName::RawAh => turn(&mut wire.raw_ah),
         CheckName::UdpEncap => turn(&mut wire.udp_encap),
         CheckName::PortsRewritten => turn(&mut wire.ports_rewritten),
         CheckName::StaysOn500 => turn(&mut wire.stays_on_500),
@@ -174,8 +176,11 @@ fn flip_traffic(traffic: &mut Traffic, check: CheckName) -> bool {
 #[case("edge/mss", CheckName::MssAtMost)]
 #[case("edge/mss", CheckName::Event)]
 #[case("edge/mss-off", CheckName::MssExactly)]
+#[case("v1/rsa-main", CheckName::Established)]
+#[case("v1/rsa-aggressive", CheckName::Established)]
 #[case("v2/dead-peer", CheckName::Event)]
 #[case("natt/none", CheckName::RawEsp)]
+#[case("ah/connect", CheckName::RawAh)]
 #[case("natt/router", CheckName::PortsRewritten)]
 #[case("esp/outer-sizes", CheckName::OuterExactly)]
 #[case("robustness/corrupted-response", CheckName::Retransmissions)]
@@ -252,4 +257,25 @@ async fn never_sees_what_happens(
     let (found, why, _) = verdict(scenario).await;
     assert_eq!(found, wanted, "{why}");
     assert!(!happens || why.contains("never"), "{why}");
+}
+
+/// A control passes if exactly the checks fail that it names.
+#[rstest]
+#[case("v1/rsa-main", "stranger")]
+#[case("v1/rsa-main", "main-for-known-addresses")]
+#[case("v1/rsa-main", "psk")]
+#[case("v1/rsa-aggressive", "stranger")]
+#[case("v1/rsa-aggressive", "psk")]
+#[tokio::test]
+async fn a_control_fails_in_what_it_names(#[case] id: &str, #[case] control: &str) {
+    let mut scenario =
+        Catalogue::builtin().unwrap().scenarios.into_iter().find(|it| it.id == id).unwrap();
+    let named = |case: &Case| case.control.as_ref().is_some_and(|it| it.name == control);
+    scenario.cases.retain(named);
+    for case in scenario.cases.clone() {
+        let (found, why, status) =
+            verdict(Scenario { cases: vec![case], ..scenario.clone() }).await;
+        assert_eq!((found, status), (Verdict::Pass, ExitStatus::Held), "{why}");
+    }
+    assert!(!scenario.cases.is_empty(), "{id} has no control {control}");
 }

@@ -10,6 +10,9 @@ use ikeproof_proto::event::Event;
 use ikeproof_proto::replay::{Likeness, replay};
 use ikeproof_proto::transcript::{InputLine, Line, OutputLine, Recorded, Transcript};
 
+#[path = "transcripts/ikev1.rs"]
+mod ikev1;
+
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("transcripts")
 }
@@ -39,7 +42,7 @@ fn recordings_of_both_peers_replay_identically() {
     for peer in ["strongswan", "libreswan"] {
         assert!(recordings.iter().any(|(name, _)| name.starts_with(peer)), "none of {peer}");
     }
-    for (name, recorded) in recordings {
+    for (name, recorded) in recordings.into_iter().chain(ikev1::made()) {
         for provider in providers() {
             let with = provider.name();
             let replayed = replay(&recorded, provider);
@@ -55,6 +58,27 @@ fn a_recording_with_another_seed_is_not_the_same() {
     let (name, mut recorded) = recordings().remove(0);
     recorded.head.seed[0] ^= 1;
     assert_ne!(replay(&recorded, Arc::new(RustCrypto)).likeness, Likeness::Identical, "{name}");
+}
+
+/// A configuration with IKEv1's options and its keys survive being written and read.
+#[test]
+fn a_session_of_ikev1_is_read_as_it_was_written() {
+    for (name, recorded) in ikev1::made() {
+        let mut written = Vec::new();
+        recorded.write(&mut written).unwrap();
+        let text = String::from_utf8(written).unwrap();
+        assert!(text.contains("\"keys\":\"ikev1\""), "{name}: no keys");
+        // Who initiates is told how.
+        assert_eq!(text.contains("\"nat_traversal\":"), name.contains("initiator"), "{name}");
+        let read = Transcript::read(text.as_bytes()).unwrap();
+        for provider in providers() {
+            let replayed = replay(&read, provider);
+            assert_eq!(replayed.likeness, Likeness::Identical, "{name}");
+            let effects = effects(&replayed.now);
+            assert_eq!((effects.ike_sas, effects.child_sas, effects.closed), (1, 1, 1), "{name}");
+            assert!(effects.inner_packets > 0, "{name}");
+        }
+    }
 }
 
 /// What a session led to: SAs that came up or went, and packets that were let through.

@@ -89,16 +89,68 @@ fn lasting(section: &str, line: &str) -> Option<String> {
     }
 }
 
-/// The kernel's transformation counters, such as `XfrmInNoStates`; empty without XFRM statistics.
+/// What the kernel has counted where a packet may be lost: its transformation counters, such as `XfrmInNoStates`,
+/// where it keeps them; of each link the packets that passed, the drops and the errors, such as `rx_drop@vec0`;
+/// and what the protocols refused, such as `Ip.InDiscards`. Of a guest, the links that lead to it as well.
 pub(crate) async fn kernel_counters(plane: &Plane) -> Result<BTreeMap<String, u64>> {
-    let text = plane.shell().output("cat /proc/net/xfrm_stat 2>/dev/null; true", SHORT).await?;
-    Ok(text
-        .lines()
-        .filter_map(|line| {
-            let (name, value) = line.split_once(char::is_whitespace)?;
-            Some((name.to_owned(), value.trim().parse().ok()?))
-        })
-        .collect())
+    let script =
+        "cat /proc/net/xfrm_stat 2>/dev/null; cat /proc/net/dev /proc/net/snmp /proc/net/netstat";
+    let mut counters = read_counters(&plane.shell().output(script, SHORT).await?);
+    if let Some(around) = plane.around() {
+        counters.extend(read_counters(&around.output("cat /proc/net/dev", SHORT).await?));
+    }
+    Ok(counters)
+}
+
+fn read_counters(text: &str) -> BTreeMap<String, u64> {
+    let mut counters = BTreeMap::new();
+    // A protocol has two lines: the names, and what was counted.
+    let mut names: Option<(&str, &str)> = None;
+    for line in text.lines() {
+        if let Some((what, rest)) = line.split_once(':') {
+            let what = what.trim();
+            let numbers: Vec<_> = rest.split_whitespace().map(str::parse::<u64>).collect();
+            if numbers.first().is_some_and(Result::is_err) {
+                names = Some((what, rest));
+            } else if let Some((_, names)) = names.take_if(|(of, _)| *of == what) {
+                let named = names.split_whitespace().zip(numbers);
+                counters.extend(
+                    named
+                        .filter(|(name, _)| tells_of_loss(name))
+                        .filter_map(|(name, count)| Some((format!("{what}.{name}"), count.ok()?))),
+                );
+            } else {
+                // Octets, packets, errors, drops and four more of what came in, then the same of what went out.
+                for (at, name) in LINK_COUNTERS {
+                    if let Some(Ok(count)) = numbers.get(at) {
+                        counters.insert(format!("{name}@{what}"), *count);
+                    }
+                }
+            }
+        } else if let Some((name, count)) = line.split_once(char::is_whitespace)
+            && let Ok(count) = count.trim().parse()
+        {
+            counters.insert(name.to_owned(), count);
+        }
+    }
+    counters
+}
+
+/// Where `/proc/net/dev` has what of a link.
+const LINK_COUNTERS: [(usize, &str); 6] = [
+    (1, "rx_packets"),
+    (2, "rx_errs"),
+    (3, "rx_drop"),
+    (9, "tx_packets"),
+    (10, "tx_errs"),
+    (11, "tx_drop"),
+];
+
+/// Whether a counter of IP, ICMP or UDP is one of what was not passed on.
+fn tells_of_loss(name: &str) -> bool {
+    ["Err", "Discard", "NoRoutes", "Fail", "Filter", "Drop", "Truncated"]
+        .iter()
+        .any(|it| name.contains(it))
 }
 
 /// Removes what a dead daemon leaves in the kernel.
@@ -148,6 +200,27 @@ const KERNEL_STATE: &str = "ip -o xfrm state 2>/dev/null\n\
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn counters_of_transformations_and_links_are_read() {
+        let text = "XfrmInError             \t0\n\
+            XfrmInNoPols            \t3\n\
+            Inter-|   Receive                                                |  Transmit\n \
+            face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop\n  \
+            vec0: 41232     310    0    7    0     0          0         0    38012     300    1    2    0\n\
+            Icmp: InMsgs InErrors InCsumErrors\nIcmp: 300 4 0\n\
+            IcmpMsg: InType0\nIcmpMsg: 4\n\
+            Ip: Forwarding InDiscards\nIp: 1 5\n";
+        let counters = read_counters(text);
+        let of = |name: &str| counters.get(name).copied();
+        assert_eq!(of("XfrmInNoPols"), Some(3));
+        assert_eq!(of("XfrmInError"), Some(0));
+        assert_eq!([of("rx_packets@vec0"), of("tx_packets@vec0")], [Some(310), Some(300)]);
+        assert_eq!([of("rx_errs@vec0"), of("rx_drop@vec0")], [Some(0), Some(7)]);
+        assert_eq!([of("tx_errs@vec0"), of("tx_drop@vec0")], [Some(1), Some(2)]);
+        assert_eq!([of("Icmp.InErrors"), of("Ip.InDiscards")], [Some(4), Some(5)]);
+        assert_eq!(counters.len(), 11, "{counters:?}");
+    }
 
     #[test]
     fn the_kernels_state_is_read_by_section() {

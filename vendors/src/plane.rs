@@ -97,6 +97,11 @@ impl Plane {
         &self.inner
     }
 
+    /// A shell in the container around a guest.
+    pub(crate) fn around(&self) -> Option<&Shell> {
+        (self.kind == DataPlane::Guest).then_some(&self.outer)
+    }
+
     /// The container's network namespace, which the peer's wire is in.
     pub fn net(&self) -> &NetNs {
         self.container.net()

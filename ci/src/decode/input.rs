@@ -10,6 +10,7 @@ use ikeproof_proto::event::KeyLogEntry;
 use ikeproof_proto::io::Channel;
 use ikeproof_proto::time::Time;
 use ikeproof_proto::transcript::{Line, OutputLine, Recorded, Transcript};
+use ikeproof_proto::wire::AH_PROTOCOL;
 
 use super::keys;
 use crate::cli::DecodeArgs;
@@ -131,6 +132,9 @@ fn arrived(at: Time, what: &Recorded) -> Option<Observed> {
         Recorded::Raw { protocol: 50, local, remote, hex } => {
             (Transport::Esp { src: *remote, dst: *local }, hex)
         }
+        Recorded::Raw { protocol: AH_PROTOCOL, local, remote, hex } => {
+            (Transport::Ah { src: *remote, dst: *local }, hex)
+        }
         _ => return None,
     };
     Some(Observed { at, from: Sender::Peer, transport, bytes: hex.0.clone() })
@@ -144,6 +148,9 @@ fn departed(at: Time, what: &OutputLine) -> Option<Observed> {
         }
         OutputLine::Raw { protocol: 50, local, remote, hex } => {
             (Transport::Esp { src: *local, dst: *remote }, hex)
+        }
+        OutputLine::Raw { protocol: AH_PROTOCOL, local, remote, hex } => {
+            (Transport::Ah { src: *local, dst: *remote }, hex)
         }
         _ => return None,
     };

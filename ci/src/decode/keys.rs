@@ -1,16 +1,19 @@
 //! Key tables of Wireshark, read back: what `serve --keys` and a run leave beside their captures.
 //!
 //! A table does not say everything about a suite. The group and the pseudo-random function of an IKE
-//! SA stand for anything here: nothing that a table allows to check depends on them.
+//! SA stand for anything here: nothing that a table allows to check depends on them. Of an ISAKMP SA it
+//! says least, the initiator's cookie and the key: the responder's cookie is zero here, the cipher is a
+//! guess by the length of the key, and what no table tells is empty.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use ikeproof_driver::wireshark::{
-    ESP_TABLE, EspEncryption, EspIntegrity, IKEV2_TABLE, IkeEncryption, IkeIntegrity,
+    ESP_TABLE, EspEncryption, EspIntegrity, IKEV1_TABLE, IKEV2_TABLE, IkeEncryption, IkeIntegrity,
 };
+use ikeproof_proto::crypto::suite::KeyBits;
 use ikeproof_proto::crypto::{ChildSuite, Encr, Esn, Group, IkeSuite, Integ, Prf, SecretBytes};
-use ikeproof_proto::event::{ChildKeyLog, IkeKeyLog, KeyLogEntry};
+use ikeproof_proto::event::{ChildKeyLog, IkeKeyLog, Ikev1KeyLog, KeyLogEntry};
 use ikeproof_proto::wire::{IkeSpi, hex};
 
 use crate::exit::Stop;
@@ -25,11 +28,15 @@ type Reader = fn(&[String]) -> Option<KeyLogEntry>;
 pub fn read(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<KeyLogEntry>, Stop> {
     let mut keys = Vec::new();
     let mut found = false;
-    let tables: [(&str, Reader); 2] = [(IKEV2_TABLE, ike_line), (ESP_TABLE, esp_line)];
+    let tables: [(&str, Reader); 3] =
+        [(IKEV2_TABLE, ike_line), (IKEV1_TABLE, ikev1_line), (ESP_TABLE, esp_line)];
     for (name, entry) in tables {
         let path = folder.join(name);
         let Ok(text) = std::fs::read_to_string(&path) else {
-            notes.push(format!("no {} among the keys", path.display()));
+            // Most sessions have no IKEv1, and older recordings no table for it.
+            if name != IKEV1_TABLE {
+                notes.push(format!("no {} among the keys", path.display()));
+            }
             continue;
         };
         found = true;
@@ -46,7 +53,7 @@ pub fn read(folder: &Path, notes: &mut Vec<String>) -> Result<Vec<KeyLogEntry>, 
     }
     if !found {
         return Err(Stop::Usage(format!(
-            "--keys {}: neither ikev2_decryption_table nor esp_sa is there",
+            "--keys {}: none of ikev2_decryption_table, ikev1_decryption_table and esp_sa is there",
             folder.display()
         )));
     }
@@ -86,6 +93,32 @@ fn ike_line(fields: &[String]) -> Option<KeyLogEntry> {
         sk_er: secret(sk_er)?,
         sk_pi: SecretBytes::default(),
         sk_pr: SecretBytes::default(),
+    })))
+}
+
+fn ikev1_line(fields: &[String]) -> Option<KeyLogEntry> {
+    let [cookie_i, key] = fields else { return None };
+    let key = secret(key)?;
+    let encr = match key.len() {
+        16 => Encr::AesCbc(KeyBits::B128),
+        24 => Encr::TripleDesCbc,
+        32 => Encr::AesCbc(KeyBits::B256),
+        _ => return None,
+    };
+    Some(KeyLogEntry::Ikev1(Box::new(Ikev1KeyLog {
+        spi_i: hex::decode(cookie_i).ok()?.try_into().ok().map(IkeSpi)?,
+        spi_r: IkeSpi::ZERO,
+        suite: IkeSuite {
+            encr,
+            integ: Integ::HmacSha1_96,
+            prf: Prf::HmacSha1,
+            group: Group::Modp1024,
+        },
+        skeyid: SecretBytes::default(),
+        skeyid_d: SecretBytes::default(),
+        skeyid_a: SecretBytes::default(),
+        skeyid_e: SecretBytes::default(),
+        key,
     })))
 }
 
@@ -131,7 +164,7 @@ fn secret(text: &str) -> Option<SecretBytes> {
 
 #[cfg(test)]
 mod tests {
-    use ikeproof_driver::wireshark::{EspKeys, Ikev2Keys};
+    use ikeproof_driver::wireshark::{EspKeys, Ikev1Keys, Ikev2Keys};
 
     use super::*;
 
@@ -156,6 +189,16 @@ mod tests {
             let keys = Ikev2Keys::from(&entry);
             let read = ike_line(&fields(&keys.line().unwrap())).unwrap();
             assert_eq!(read, KeyLogEntry::Ike(Box::new(entry)));
+        }
+        for len in [16, 24, 32] {
+            let keys = Ikev1Keys { cookie_i: [1; 8], key: secret(len) };
+            let Some(KeyLogEntry::Ikev1(read)) = ikev1_line(&fields(&keys.line())) else {
+                panic!("{len} octets are a key")
+            };
+            assert_eq!((Ikev1Keys::from(&*read), read.suite.encr.key_len()), (keys, len));
+        }
+        for line in ["", "0101010101010101", "01,02", "0101010101010101,0203"] {
+            assert_eq!(ikev1_line(&fields(line)), None, "{line}");
         }
         for name in ["aes256gcm16", "aes192-sha1", "null-md5", "3des-sha512", "aes128-sha384-esn"] {
             let suite: ChildSuite = name.parse().unwrap();

@@ -6,7 +6,7 @@
 mod against;
 mod command;
 mod input;
-mod keys;
+pub mod keys;
 pub mod timeline;
 
 pub use command::run;

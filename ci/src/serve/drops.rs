@@ -26,6 +26,7 @@ pub fn word(reason: &DropReason) -> &'static str {
         DropReason::Silent => "silent",
         DropReason::ShuttingDown => "shutting-down",
         DropReason::Protocol { .. } => "protocol",
+        DropReason::Fragment { .. } => "fragment",
     }
 }
 
@@ -59,6 +60,7 @@ pub fn sentence(reason: &DropReason) -> String {
         DropReason::Silent => "the profile answers this with silence".to_owned(),
         DropReason::ShuttingDown => "the edge is shutting down".to_owned(),
         DropReason::Protocol { protocol } => format!("IP protocol {protocol}, not spoken here"),
+        DropReason::Fragment { why } => format!("a fragment of an IKE message: {why}"),
     }
 }
 

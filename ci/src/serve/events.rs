@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use ikeproof_driver::inner::InnerEvent;
 use ikeproof_proto::crypto::Group;
 use ikeproof_proto::event::{
-    ChildEstablished, Event, IkeEstablished, NatStatus, NotStarted, Offer, Role, Side,
+    ChildEstablished, DropReason, Event, IkeEstablished, NatStatus, NotStarted, Offer, Role, Side,
 };
 use ikeproof_proto::io::IkeHandle;
 use ikeproof_proto::policy::Refusal;
@@ -102,28 +102,29 @@ impl Peers {
                 wanted: group(*wanted),
             },
             Event::ProposalRefused { ike, remote, what, refusal, answer } => {
-                let ike = ike.map(|ike| ike.to_string());
-                let answer = answer.to_string();
+                let (ike, answer) = (ike.map(|ike| ike.to_string()), answer.to_string());
                 let sa = if *what == Offer::Ike { "ike" } else { "child" };
                 Shown::ProposalRefused(Box::new(refused(ike, *remote, sa, answer, refusal)))
             }
-            Event::IdentityRefused { ike, id, rule, says } => Shown::IdentityRefused {
+            Event::IdentityRefused { ike, id, rule, says, answer } => Shown::IdentityRefused {
                 peer: self.peer(*ike),
                 id: id.clone(),
                 rule: rule.clone(),
                 says: says.clone(),
+                answer: answer.map(|answer| answer.to_string()),
             },
-            Event::AuthenticationFailed { ike, id } => Shown::AuthenticationFailed {
+            Event::AuthenticationFailed { ike, id, answer } => Shown::AuthenticationFailed {
                 peer: self.peer(*ike),
                 id: id.clone(),
+                answer: answer.map(|answer| answer.to_string()),
                 change: "make the pre-shared key on the device and in --psk the same",
             },
             Event::IkeEstablished(up) => Shown::IkeEstablished(Box::new(self.ike_up(up))),
             Event::ChildEstablished(up) => Shown::ChildEstablished(Box::new(self.child_up(up))),
             Event::ChildRefused { ike, by, notify, detail } => Shown::ChildRefused {
                 peer: self.peer(*ike),
-                by: if *by == Side::Local { "edge" } else { "peer" },
-                notify: notify.to_string(),
+                by: side_word(*by),
+                notify: notify.map(|notify| notify.to_string()),
                 detail: detail.clone(),
             },
             Event::PeerRefused { ike, exchange, notify, tentative } => Shown::PeerRefused {
@@ -132,6 +133,26 @@ impl Peers {
                 notify: notify.to_string(),
                 tentative: *tentative,
             },
+            Event::XauthAsked { ike, of, attempt } => {
+                Shown::XauthAsked { peer: self.peer(*ike), of: side_word(*of), attempt: *attempt }
+            }
+            Event::XauthSucceeded { ike, of, user } => Shown::XauthSucceeded {
+                peer: self.peer(*ike),
+                of: side_word(*of),
+                user: user.clone(),
+            },
+            Event::XauthFailed { ike, of, user, why, last } => {
+                self.login_failed(*ike, *of, user.as_deref(), why, *last)
+            }
+            Event::AddressAssigned { ike, to, address, pushed } => Shown::AddressAssigned {
+                peer: self.peer(*ike),
+                to: side_word(*to),
+                address: *address,
+                pushed: *pushed,
+            },
+            Event::ChildrenAdopted { ike, from, .. } => {
+                Shown::ChildrenAdopted { peer: self.peer(*ike), from: from.0 }
+            }
             Event::InitialContact { ike } => Shown::InitialContact { peer: self.peer(*ike) },
             Event::PeerMoved { ike, from, to } => {
                 Shown::PeerMoved { peer: self.peer(*ike), from: *from, to: *to }
@@ -172,27 +193,32 @@ impl Peers {
                 requirement: requirement.clone(),
                 message: message.clone(),
             },
-            Event::PacketDropped { remote, len, reason } => Shown::PacketDropped {
-                remote: *remote,
-                octets: *len,
-                reason: drops::word(reason),
-                detail: drops::sentence(reason),
-                change: drops::change(reason),
-            },
+            Event::PacketDropped { remote, len, reason } => dropped(*remote, *len, reason),
             Event::TrafficDropped { spi: number, reason } => {
                 Shown::TrafficDropped { spi: spi(*number), reason: reason.clone() }
             }
-            Event::NotStarted { connection, why } => Shown::NotStarted {
-                connection: connection.clone(),
-                why: match why {
-                    NotStarted::ShuttingDown => "the edge is shutting down".to_owned(),
-                    NotStarted::NoGroup => "no proposal names a known group".to_owned(),
-                    NotStarted::Unable { error } => error.clone(),
-                },
-            },
+            Event::NotStarted { connection, why } => not_started(connection, why),
             Event::DataPlaneRefused { reason } => {
                 Shown::DataPlaneRefused { reason: reason.clone() }
             }
+        }
+    }
+
+    fn login_failed(
+        &self,
+        ike: IkeHandle,
+        of: Side,
+        user: Option<&str>,
+        why: &str,
+        last: bool,
+    ) -> Shown {
+        Shown::XauthFailed {
+            peer: self.peer(ike),
+            of: side_word(of),
+            user: user.map(str::to_owned),
+            why: why.to_owned(),
+            last,
+            change: "make name and password on the device and in --xauth the same",
         }
     }
 
@@ -221,6 +247,25 @@ impl Peers {
             spi_out: spi(up.spi_out),
         }
     }
+}
+
+fn dropped(remote: SocketAddr, octets: usize, reason: &DropReason) -> Shown {
+    Shown::PacketDropped {
+        remote,
+        octets,
+        reason: drops::word(reason),
+        detail: drops::sentence(reason),
+        change: drops::change(reason),
+    }
+}
+
+fn not_started(connection: &str, why: &NotStarted) -> Shown {
+    let why = match why {
+        NotStarted::ShuttingDown => "the edge is shutting down".to_owned(),
+        NotStarted::NoGroup => "no proposal names a known group".to_owned(),
+        NotStarted::Unable { error } => error.clone(),
+    };
+    Shown::NotStarted { connection: connection.to_owned(), why }
 }
 
 fn refused(
@@ -270,6 +315,13 @@ fn spi(number: u32) -> String {
 
 fn group(number: u16) -> String {
     Group::from_iana(number).map_or_else(|| format!("group {number}"), |group| group.to_string())
+}
+
+fn side_word(side: Side) -> &'static str {
+    match side {
+        Side::Local => "edge",
+        Side::Peer => "peer",
+    }
 }
 
 fn role_word(role: Role) -> &'static str {

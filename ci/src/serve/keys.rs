@@ -60,3 +60,40 @@ impl KeyTables {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use ikeproof_proto::crypto::{IkeSuite, SecretBytes};
+    use ikeproof_proto::event::Ikev1KeyLog;
+    use ikeproof_proto::wire::IkeSpi;
+
+    use super::*;
+    use crate::decode::keys;
+
+    #[test]
+    fn keys_of_ikev1_have_a_table_of_their_own_that_decode_reads() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut tables = KeyTables::create(folder.path()).unwrap();
+        let suite: IkeSuite = "aes256-sha1-modp1024".parse().unwrap();
+        let secret = |octet| SecretBytes::new(vec![octet; 20]);
+        let entry = KeyLogEntry::Ikev1(Box::new(Ikev1KeyLog {
+            spi_i: IkeSpi([1; 8]),
+            spi_r: IkeSpi([2; 8]),
+            suite,
+            skeyid: secret(3),
+            skeyid_d: secret(4),
+            skeyid_a: secret(5),
+            skeyid_e: secret(6),
+            key: SecretBytes::new(vec![7; 32]),
+        }));
+        assert_eq!(tables.add(&entry).unwrap(), Ok(()));
+        let text = std::fs::read_to_string(folder.path().join(IKEV1_TABLE)).unwrap();
+        let line = format!("{},{}", "01".repeat(8), "07".repeat(32));
+        assert_eq!(text, format!("{TITLE}\n{line}\n"));
+        let mut notes = Vec::new();
+        let read = keys::read(folder.path(), &mut notes).unwrap();
+        let [KeyLogEntry::Ikev1(read)] = &read[..] else { panic!("{read:?}") };
+        assert_eq!((read.spi_i, read.key.expose().as_slice()), (IkeSpi([1; 8]), &[7; 32][..]));
+        assert!(notes.is_empty(), "{notes:?}");
+    }
+}

@@ -122,7 +122,7 @@ fn listening(settings: &Settings, sockets: &Sockets) -> Listening {
         title: settings.profile.title.clone(),
         local,
         nat_local,
-        raw_esp: sockets.has_raw_esp(),
+        raw_esp: sockets.has_raw_esp() && sockets.has_ah(),
         id,
         clients: settings.credentials.iter().map(|known| known.id.to_string()).collect(),
         inner: settings.inner.iter().map(ToString::to_string).collect(),

@@ -1,6 +1,6 @@
 //! The options of `serve`, read and checked before anything is opened.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use ikeproof_driver::capture::Cidr;
 use ikeproof_driver::inner::InnerConfig;
@@ -9,14 +9,16 @@ use ikeproof_proto::config::{EndpointConfig, Limits, Timers};
 use ikeproof_proto::crypto::default_provider;
 use ikeproof_proto::forward::ForwardConfig;
 use ikeproof_proto::middlebox::MiddleboxConfig;
-use ikeproof_proto::policy::{Credential, Identity, Profile};
+use ikeproof_proto::policy::{
+    AddressPool, Credential, Identity, Profile, RemoteAccess, Xauth, XauthUser,
+};
 use ikeproof_scenarios::profile;
 use nix::ifaddrs::getifaddrs;
 use nix::net::if_::InterfaceFlags;
 
 use crate::cli::ServeArgs;
 use crate::exit::{MarkedError, Stop};
-use crate::secrets::credential;
+use crate::secrets::{credential, user};
 
 /// What is served, where, and to whom.
 #[derive(Debug)]
@@ -27,6 +29,10 @@ pub struct Settings {
     pub identity: Option<Identity>,
     /// Who may connect.
     pub credentials: Vec<Credential>,
+    /// Who logs in by XAUTH.
+    pub users: Vec<XauthUser>,
+    /// The addresses that peers get by mode-config.
+    pub pool: Option<AddressPool>,
     /// Where to listen: no address twice, none unspecified.
     pub addresses: Vec<IpAddr>,
     /// What answers ping.
@@ -46,6 +52,12 @@ impl Settings {
         if args.cookies {
             profile.limits.cookie_threshold = 0;
         }
+        profile.versions.ikev1 |= args.ikev1;
+        let users = users(&args.xauth)?;
+        if !users.is_empty() {
+            profile.versions.ikev1 = true;
+            profile.readings.r32 = Xauth::On;
+        }
         if args.port == args.nat_port && args.port != 0 {
             return Err(Stop::Usage(format!(
                 "--port and --nat-port are both {}; IKE behind NAT needs a port of its own",
@@ -58,6 +70,8 @@ impl Settings {
             profile,
             identity,
             credentials: credentials(&args.psk)?,
+            users,
+            pool: args.pool.as_deref().map(pool).transpose()?,
             addresses: addresses(&args.listen)?,
             inner: args.inner.clone(),
             log_keys: args.keys.is_some(),
@@ -81,6 +95,12 @@ impl Settings {
                 profile: self.profile.clone(),
                 identity: self.identity.as_ref().map(Identity::to_id),
                 credentials: self.credentials.clone(),
+                certificates: None,
+                remote_access: RemoteAccess {
+                    users: self.users.clone(),
+                    pool: self.pool.clone(),
+                    ..RemoteAccess::default()
+                },
                 limits: Limits::default(),
                 timers: Timers::default(),
                 faults: Vec::new(),
@@ -115,6 +135,38 @@ fn credentials(options: &[String]) -> Result<Vec<Credential>, Stop> {
         credentials.push(one);
     }
     Ok(credentials)
+}
+
+fn users(options: &[String]) -> Result<Vec<XauthUser>, Stop> {
+    let mut users: Vec<XauthUser> = Vec::new();
+    for option in options {
+        let one = user(option).map_err(Stop::Usage)?;
+        if users.iter().any(|known| known.name == one.name) {
+            return Err(Stop::Usage(format!(
+                "--xauth {}=… is there twice; a user has one secret",
+                one.name
+            )));
+        }
+        users.push(one);
+    }
+    Ok(users)
+}
+
+/// FIRST-LAST: as many addresses as a pool is to have.
+fn pool(text: &str) -> Result<AddressPool, Stop> {
+    let wrong = |why: &str| {
+        Stop::Usage(format!(
+            "--pool {text}: {why}; it is FIRST-LAST, such as 10.200.0.10-10.200.0.99"
+        ))
+    };
+    let (first, last) = text.split_once('-').ok_or_else(|| wrong("there is no `-`"))?;
+    let address = |text: &str| text.trim().parse::<Ipv4Addr>();
+    let first = address(first).map_err(|_| wrong("the first is no IPv4 address"))?;
+    let last = address(last).map_err(|_| wrong("the last is no IPv4 address"))?;
+    if first > last {
+        return Err(wrong("the last address is before the first"));
+    }
+    Ok(AddressPool { first, last, netmask: None, dns: Vec::new(), push: false })
 }
 
 /// The addresses to listen on. A node has to know its own address, for NAT detection and as its
@@ -154,4 +206,26 @@ fn of_this_host(unspecified: &IpAddr) -> Result<Vec<IpAddr>, Stop> {
         )));
     }
     Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::one("10.200.0.10-10.200.0.10", None)]
+    #[case::many("10.200.0.10 - 10.200.1.99", None)]
+    #[case::no_end("10.200.0.10", Some("there is no `-`"))]
+    #[case::no_address("10.200.0-10.200.0.99", Some("the first is no IPv4 address"))]
+    #[case::wrong_end("10.200.0.1-x", Some("the last is no IPv4 address"))]
+    #[case::backwards("10.200.0.9-10.200.0.1", Some("the last address is before the first"))]
+    fn a_pool_has_a_first_and_a_last_address(#[case] text: &str, #[case] why: Option<&str>) {
+        match (pool(text), why) {
+            (Ok(pool), None) => assert!(pool.first <= pool.last),
+            (Err(Stop::Usage(said)), Some(why)) => assert!(said.contains(why), "{said}"),
+            (other, _) => panic!("{text}: {other:?}"),
+        }
+    }
 }

@@ -67,11 +67,13 @@ pub enum Shown {
         id: String,
         rule: String,
         says: String,
+        answer: Option<String>,
     },
     AuthenticationFailed {
         #[serde(flatten)]
         peer: Peer,
         id: String,
+        answer: Option<String>,
         change: &'static str,
     },
     IkeEstablished(Box<IkeUp>),
@@ -80,7 +82,7 @@ pub enum Shown {
         #[serde(flatten)]
         peer: Peer,
         by: &'static str,
-        notify: String,
+        notify: Option<String>,
         detail: String,
     },
     PeerRefused {
@@ -89,6 +91,39 @@ pub enum Shown {
         exchange: String,
         notify: String,
         tentative: bool,
+    },
+    XauthAsked {
+        #[serde(flatten)]
+        peer: Peer,
+        of: &'static str,
+        attempt: u32,
+    },
+    XauthSucceeded {
+        #[serde(flatten)]
+        peer: Peer,
+        of: &'static str,
+        user: String,
+    },
+    XauthFailed {
+        #[serde(flatten)]
+        peer: Peer,
+        of: &'static str,
+        user: Option<String>,
+        why: String,
+        last: bool,
+        change: &'static str,
+    },
+    AddressAssigned {
+        #[serde(flatten)]
+        peer: Peer,
+        to: &'static str,
+        address: IpAddr,
+        pushed: bool,
+    },
+    ChildrenAdopted {
+        #[serde(flatten)]
+        peer: Peer,
+        from: u64,
     },
     InitialContact {
         #[serde(flatten)]

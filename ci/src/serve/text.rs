@@ -38,7 +38,7 @@ fn said(shown: &Shown) -> (String, String) {
             (remote.to_string(), said)
         }
         Shown::ProposalRefused(it) => (it.remote.to_string(), refusal(it)),
-        Shown::IdentityRefused { peer, id, rule, says } => {
+        Shown::IdentityRefused { peer, id, rule, says, .. } => {
             (name(peer), format!("REFUSED: the identity {id}\n{INDENT}{says} [{rule}]"))
         }
         Shown::AuthenticationFailed { peer, id, .. } => {
@@ -47,12 +47,29 @@ fn said(shown: &Shown) -> (String, String) {
         Shown::IkeEstablished(it) => (name(&it.peer), ike_up(it)),
         Shown::ChildEstablished(it) => (name(&it.peer), child_up(it)),
         Shown::ChildRefused { peer, by, notify, detail } => {
-            (name(peer), format!("Child SA REFUSED by the {by} with {notify}\n{INDENT}{detail}"))
+            let with = notify.as_ref().map(|notify| format!(" with {notify}")).unwrap_or_default();
+            (name(peer), format!("Child SA REFUSED by the {by}{with}\n{INDENT}{detail}"))
         }
         Shown::PeerRefused { peer, exchange, notify, tentative } => {
             let but =
                 if *tentative { "; anybody can have sent that, so it is asked again" } else { "" };
             (name(peer), format!("answers {exchange} with {notify}{but}"))
+        }
+        Shown::XauthAsked { peer, of, attempt } => {
+            (name(peer), format!("user of the {of} is asked to log in (attempt {attempt})"))
+        }
+        Shown::XauthSucceeded { peer, user, .. } => (name(peer), format!("{user} has logged in")),
+        Shown::XauthFailed { peer, user, why, last, .. } => {
+            let user = user.as_deref().unwrap_or("nobody");
+            let then = if *last { "; that was the last attempt" } else { "" };
+            (name(peer), format!("LOGIN REFUSED: {user}\n{INDENT}{why}{then}"))
+        }
+        Shown::AddressAssigned { peer, to, address, pushed } => {
+            let how = if *pushed { "pushed" } else { "asked for" };
+            (name(peer), format!("the {to} has the inner address {address}, {how}"))
+        }
+        Shown::ChildrenAdopted { peer, from } => {
+            (name(peer), format!("has authenticated anew; what IKE SA {from} had goes on"))
         }
         Shown::InitialContact { peer } => (name(peer), "has no other SA with us".to_owned()),
         Shown::PeerMoved { peer, from, to } => (name(peer), format!("moved from {from} to {to}")),
@@ -115,7 +132,7 @@ fn said(shown: &Shown) -> (String, String) {
 
 fn listening(it: &Listening) -> String {
     let raw = if it.raw_esp {
-        "ESP raw and over UDP"
+        "ESP raw and over UDP, AH"
     } else {
         "ESP over UDP only (no CAP_NET_RAW): clients need a NAT or forced encapsulation"
     };
@@ -179,9 +196,9 @@ fn refusal(it: &ProposalRefused) -> String {
 fn change(shown: &Shown) -> Option<String> {
     match shown {
         Shown::ProposalRefused(it) => (!it.change.is_empty()).then(|| it.change.join("; or ")),
-        Shown::AuthenticationFailed { change, .. } | Shown::NobodyThere { change, .. } => {
-            Some((*change).to_owned())
-        }
+        Shown::AuthenticationFailed { change, .. }
+        | Shown::XauthFailed { change, .. }
+        | Shown::NobodyThere { change, .. } => Some((*change).to_owned()),
         Shown::PacketDropped { change, .. } => change.map(str::to_owned),
         _ => None,
     }

@@ -12,7 +12,7 @@ use ikeproof_proto::config::{Connection, EndpointConfig, Limits, NatPorts, Timer
 use ikeproof_proto::crypto::{SecretBytes, default_provider};
 use ikeproof_proto::forward::ForwardConfig;
 use ikeproof_proto::middlebox::MiddleboxConfig;
-use ikeproof_proto::policy::{ChildOffer, IkeOffer, Profile};
+use ikeproof_proto::policy::{ChildOffer, IkeOffer, Profile, RemoteAccess};
 use ikeproof_proto::wire::v2::{Id, TrafficSelector};
 
 /// Where the client is. Sides with one address could not be told apart in a capture.
@@ -50,6 +50,8 @@ pub fn node_config(record: usize) -> (Sockets, NodeConfig) {
             profile: Profile::lenient("client"),
             identity: None,
             credentials: Vec::new(),
+            certificates: None,
+            remote_access: RemoteAccess::default(),
             limits: Limits::default(),
             timers: Timers::default(),
             faults: Vec::new(),

@@ -188,6 +188,8 @@ fn a_port_in_use_is_named_with_a_way_out() {
 #[case(&["--bundle", "zs-tables", "--psk", "a.example=s"], &["zs-tables", "zs-table"])]
 #[case(&["--psk", "no equals sign"], &["--psk", "ID=SECRET"])]
 #[case(&["--psk", "a.example=s", "--psk", "fqdn:a.example=t"], &["fqdn:a.example", "twice"])]
+#[case(&["--psk", "a.example=s", "--xauth", "alice"], &["--xauth", "USER=SECRET"])]
+#[case(&["--psk", "a.example=s", "--xauth", "a=s", "--xauth", "a=t"], &["--xauth a=", "twice"])]
 #[case(&["--psk", "a.example=s", "--inner", "10.0.0.0/40"], &["--inner", "10.0.0.0/40"])]
 #[case(&["--psk", "a.example=s", "--id", "what:this"], &["--id", "what:this"])]
 #[case(&["--psk", "a.example=s", "--port", "9", "--nat-port", "9"], &["--port", "--nat-port"])]

@@ -9,17 +9,20 @@ use std::sync::Arc;
 
 use ikeproof_proto::crypto::{Provider, default_provider};
 use ikeproof_proto::time::Time;
-use ikeproof_proto::wire::{EspHeader, Header};
+use ikeproof_proto::wire::v1::is_v1;
+use ikeproof_proto::wire::{EspHeader, Header, ah};
 
+use crate::ah::Ah;
 use crate::contents::Contents;
 use crate::describe::Decoded;
 use crate::esp::Esp;
-use crate::finding::{Finding, Report};
+use crate::finding::{Applied, Finding, Report, Sink};
 use crate::framing::{self, Broken, Kind};
 use crate::ike::Ike;
 use crate::keys::Keys;
 use crate::limits;
 use crate::observed::{Frame, Observed};
+use crate::v1::Isakmp;
 use ikeproof_proto::event::KeyLogEntry;
 
 /// Judges what two sides send one another.
@@ -27,13 +30,16 @@ use ikeproof_proto::event::KeyLogEntry;
 pub struct Auditor {
     keys: Keys,
     ike: Ike,
+    isakmp: Isakmp,
     esp: Esp,
+    ah: Ah,
     waiting: VecDeque<(Frame, Observed)>,
     waiting_octets: usize,
     frames: u64,
     timeline: VecDeque<Decoded>,
     timeline_lost: u64,
     contents: bool,
+    sink: Sink,
 }
 
 impl Default for Auditor {
@@ -53,13 +59,16 @@ impl Auditor {
         Self {
             keys: Keys::new(provider),
             ike: Ike::default(),
+            isakmp: Isakmp::default(),
             esp: Esp::default(),
+            ah: Ah::default(),
             waiting: VecDeque::new(),
             waiting_octets: 0,
             frames: 0,
             timeline: VecDeque::new(),
             timeline_lost: 0,
             contents: false,
+            sink: Sink::default(),
         }
     }
 
@@ -71,10 +80,9 @@ impl Auditor {
     /// Takes keys, and judges what has waited for them.
     pub fn add_keys(&mut self, entry: &KeyLogEntry) -> Vec<Finding> {
         self.keys.add(entry);
-        let mut findings = Vec::new();
-        self.ike.settle_auth(&self.keys, &mut findings);
-        self.judge_ready(&mut findings, false);
-        findings
+        self.ike.settle_auth(&self.keys, &mut self.sink);
+        self.judge_ready(false);
+        self.take_findings()
     }
 
     /// Takes a datagram. The findings may be about earlier ones, and those about this one may come
@@ -84,18 +92,28 @@ impl Auditor {
         let frame = Frame { number: self.frames, at: observed.at, by: observed.from };
         self.waiting_octets += observed.bytes.len();
         self.waiting.push_back((frame, observed.clone()));
-        let mut findings = Vec::new();
-        self.judge_ready(&mut findings, false);
-        findings
+        self.judge_ready(false);
+        self.take_findings()
     }
 
     /// Judges what still waits, and what only the end can show, such as requests without answer.
     pub fn finish(&mut self) -> Vec<Finding> {
-        let mut findings = Vec::new();
-        self.judge_ready(&mut findings, true);
-        self.ike.finish(&mut findings);
-        self.esp.finish(&mut findings);
-        findings
+        self.judge_ready(true);
+        self.ike.finish(&mut self.sink);
+        self.isakmp.finish(&mut self.sink);
+        self.esp.finish(&mut self.sink);
+        self.ah.finish(&mut self.sink);
+        self.take_findings()
+    }
+
+    /// How often each rule was applied so far, and to whom; those that were not applied are left out.
+    /// A rule that is not here has neither held nor been broken.
+    pub fn applied(&self) -> Vec<Applied> {
+        self.sink.applied()
+    }
+
+    fn take_findings(&mut self) -> Vec<Finding> {
+        core::mem::take(&mut self.sink.findings)
     }
 
     /// Takes the lines of the timeline so far. After [`Auditor::finish`] it is complete; until then
@@ -109,7 +127,7 @@ impl Auditor {
         self.timeline_lost
     }
 
-    fn judge_ready(&mut self, findings: &mut Vec<Finding>, all: bool) {
+    fn judge_ready(&mut self, all: bool) {
         let newest = self.waiting.back().map_or(Time::ZERO, |(frame, _)| frame.at);
         while let Some((frame, observed)) = self.waiting.pop_front() {
             let wanted = if all { None } else { self.wanted_keys(&observed) };
@@ -122,12 +140,13 @@ impl Auditor {
                     return;
                 }
                 match wanted {
+                    Wanted::Ikev1(header) => self.isakmp.give_up_keys(&header),
                     Wanted::Ike(header) => self.ike.give_up_keys(&header),
                     Wanted::Esp(spi) => self.esp.give_up_keys(observed.from.other(), spi),
                 }
             }
             self.waiting_octets -= observed.bytes.len().min(self.waiting_octets);
-            let decoded = self.judge(frame, &observed, findings);
+            let decoded = self.judge(frame, &observed);
             if self.timeline.len() >= limits::TIMELINE {
                 self.timeline.pop_front();
                 self.timeline_lost += 1;
@@ -141,6 +160,10 @@ impl Auditor {
         match self.classify(observed).0 {
             Kind::Ike(message) => {
                 let header = Header::decode(message).ok()?;
+                if self.is_ikev1(message) {
+                    let wants = self.isakmp.wants_keys(&header, &self.keys);
+                    return wants.then_some(Wanted::Ikev1(header));
+                }
                 self.ike.wants_keys(&header, &self.keys).then_some(Wanted::Ike(header))
             }
             Kind::Esp(packet) => {
@@ -148,8 +171,26 @@ impl Auditor {
                 let receiver = observed.from.other();
                 self.esp.wants_keys(receiver, spi, &self.keys).then_some(Wanted::Esp(spi))
             }
+            Kind::Ah(packet) => {
+                let spi = ah::header_in(packet)?.spi;
+                let receiver = observed.from.other();
+                self.esp.wants_keys(receiver, spi, &self.keys).then_some(Wanted::Esp(spi))
+            }
             Kind::Keepalive | Kind::Runt => None,
         }
+    }
+
+    /// Whether all SAs are known that packets may belong to.
+    fn knows_all_children(&self) -> bool {
+        (!self.ike.is_empty() || !self.isakmp.is_empty())
+            && self.ike.knows_all_children()
+            && self.isakmp.knows_all_children()
+    }
+
+    /// Whether it is a message of IKEv1, and not one of an IKE SA with a wrong version.
+    fn is_ikev1(&self, message: &[u8]) -> bool {
+        let header = Header::decode(message);
+        header.is_ok_and(|header| is_v1(&header) && !self.ike.knows(header.spi_i))
     }
 
     fn classify<'a>(&self, observed: &'a Observed) -> (Kind<'a>, Option<Broken>) {
@@ -157,30 +198,33 @@ impl Auditor {
         framing::classify(&observed.transport, &observed.bytes, |spi| self.esp.knows(receiver, spi))
     }
 
-    fn judge(&mut self, frame: Frame, observed: &Observed, findings: &mut Vec<Finding>) -> Decoded {
-        let report = &mut Report::new(frame, findings);
+    fn judge(&mut self, frame: Frame, observed: &Observed) -> Decoded {
         let transport = observed.transport;
         let bytes = &observed.bytes;
         let mut decoded = Decoded::new(frame, transport, bytes.len());
         decoded.contents = self.contents.then_some(Contents::Nothing);
         let (kind, broken) = self.classify(observed);
+        let all_children = matches!(kind, Kind::Esp(_)) && self.knows_all_children();
+        let v1 = matches!(kind, Kind::Ike(message) if self.is_ikev1(message));
+        let report = &mut Report::new(frame, &mut self.sink);
+        report.applies(framing::rules_of(&transport, &kind));
         if let Some((rule, message)) = broken {
             report.say(rule, 0, message);
         }
         match kind {
+            Kind::Ike(message) if v1 => {
+                let (keys, esp) = (&self.keys, &mut self.esp);
+                self.isakmp.judge(report, keys, esp, &transport, message, &mut decoded);
+            }
             Kind::Ike(message) => {
-                self.ike.judge(
-                    report,
-                    &self.keys,
-                    &mut self.esp,
-                    &transport,
-                    message,
-                    &mut decoded,
-                );
+                let (keys, esp) = (&self.keys, &mut self.esp);
+                self.ike.judge(report, keys, esp, &transport, message, &mut decoded);
             }
             Kind::Esp(packet) => {
-                self.esp.judge(report, &self.keys, &self.ike, &transport, packet, &mut decoded);
+                let keys = &self.keys;
+                self.esp.judge(report, keys, all_children, &transport, packet, &mut decoded);
             }
+            Kind::Ah(packet) => self.ah.judge(report, &self.keys, packet, &mut decoded),
             Kind::Keepalive => {
                 decoded.summary = "NAT keepalive".to_owned();
                 decoded.contents = self.contents.then_some(Contents::Keepalive);
@@ -193,5 +237,6 @@ impl Auditor {
 
 enum Wanted {
     Ike(Header),
+    Ikev1(Header),
     Esp(u32),
 }

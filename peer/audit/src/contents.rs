@@ -6,6 +6,7 @@
 
 use core::net::IpAddr;
 
+use ikeproof_proto::wire::ah::AhHeader;
 use ikeproof_proto::wire::v2::Payload;
 use ikeproof_proto::wire::{EspHeader, Header, RawPayload};
 
@@ -16,6 +17,8 @@ pub enum Contents {
     Ike(IkeContents),
     /// A packet of ESP.
     Esp(EspContents),
+    /// A packet of AH (RFC 4302, section 2).
+    Ah(AhHeader),
     /// A NAT keepalive (RFC 3948, section 2.3).
     Keepalive,
     /// Octets that are nothing of these.

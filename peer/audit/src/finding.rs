@@ -1,13 +1,14 @@
 //! Findings, and the sink that the checks report them to.
 
 use core::fmt;
+use std::collections::HashMap;
 
 use ikeproof_proto::time::Time;
 use serde::Serialize;
 
 use crate::level::Level;
 use crate::observed::{Frame, Sender};
-use crate::rules::Rule;
+use crate::rules::{RULES, Rule};
 
 /// A requirement that one side broke.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -39,16 +40,74 @@ impl fmt::Display for Finding {
     }
 }
 
+/// How often a rule was applied to each side: it looked at something that could have broken it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Applied {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// How often it was applied to the edge.
+    pub edge: u64,
+    /// How often it was applied to the peer.
+    pub peer: u64,
+}
+
+impl Applied {
+    /// How often it was applied to `side`.
+    pub const fn to(&self, side: Sender) -> u64 {
+        match side {
+            Sender::Edge => self.edge,
+            Sender::Peer => self.peer,
+        }
+    }
+}
+
+/// What the checks come to.
+#[derive(Debug, Default)]
+pub(crate) struct Sink {
+    /// What they found.
+    pub(crate) findings: Vec<Finding>,
+    /// How often each was made, of the edge and of the peer.
+    applied: HashMap<&'static str, [u64; 2]>,
+}
+
+impl Sink {
+    /// The rules that were applied, in the order of the table.
+    pub(crate) fn applied(&self) -> Vec<Applied> {
+        let of = |rule: &&'static Rule| {
+            let [edge, peer] = *self.applied.get(rule.id)?;
+            Some(Applied { rule, edge, peer })
+        };
+        RULES.iter().filter_map(of).collect()
+    }
+}
+
 /// Takes what the checks of one datagram find.
 #[derive(Debug)]
 pub(crate) struct Report<'a> {
     frame: Frame,
-    findings: &'a mut Vec<Finding>,
+    sink: &'a mut Sink,
 }
 
 impl<'a> Report<'a> {
-    pub(crate) fn new(frame: Frame, findings: &'a mut Vec<Finding>) -> Self {
-        Self { frame, findings }
+    pub(crate) fn new(frame: Frame, sink: &'a mut Sink) -> Self {
+        Self { frame, sink }
+    }
+
+    /// Notes that these rules are applied to what the sender of the datagram has sent. Said by each
+    /// check where it looks, and only if there is something to see: coverage counts it.
+    pub(crate) fn applies(&mut self, rules: &[&'static Rule]) {
+        self.applies_to(self.frame.by, rules);
+    }
+
+    /// The same for what `side` has done or left undone.
+    pub(crate) fn applies_to(&mut self, side: Sender, rules: &[&'static Rule]) {
+        for rule in rules {
+            let [edge, peer] = self.sink.applied.entry(rule.id).or_default();
+            *match side {
+                Sender::Edge => edge,
+                Sender::Peer => peer,
+            } += 1;
+        }
     }
 
     /// The datagram under judgement.
@@ -56,9 +115,9 @@ impl<'a> Report<'a> {
         self.frame
     }
 
-    /// Hands the list to checks that are not about this datagram alone.
-    pub(crate) fn with(&mut self, checks: impl FnOnce(&mut Vec<Finding>)) {
-        checks(self.findings);
+    /// Hands the sink to checks that are not about this datagram alone.
+    pub(crate) fn with(&mut self, checks: impl FnOnce(&mut Sink)) {
+        checks(self.sink);
     }
 
     /// Reports against the sender of the datagram.
@@ -79,7 +138,7 @@ impl<'a> Report<'a> {
         octet: impl Into<Option<usize>>,
         message: impl Into<String>,
     ) {
-        self.findings.push(Finding {
+        self.sink.findings.push(Finding {
             requirement: rule.id,
             level: rule.level,
             by: frame.by,

@@ -4,6 +4,7 @@
 //! What comes in the wrong dress is still recognised by its content, reported, and then judged for
 //! what it is.
 
+use ikeproof_proto::wire::v1::is_v1;
 use ikeproof_proto::wire::{EspHeader, Header};
 
 use crate::observed::Transport;
@@ -15,6 +16,8 @@ pub(crate) enum Kind<'a> {
     Ike(&'a [u8]),
     /// An ESP packet.
     Esp(&'a [u8]),
+    /// An IP packet that AH is in.
+    Ah(&'a [u8]),
     /// A NAT keepalive.
     Keepalive,
     /// Nothing of these.
@@ -32,6 +35,7 @@ pub(crate) fn classify<'a>(
 ) -> (Kind<'a>, Option<Broken>) {
     match transport {
         Transport::Esp { .. } => (Kind::Esp(bytes), None),
+        Transport::Ah { .. } => (Kind::Ah(bytes), None),
         Transport::Udp { marker: false, .. } => on_500(bytes, is_esp),
         Transport::Udp { marker: true, .. } => on_4500(bytes),
     }
@@ -63,7 +67,9 @@ fn on_4500(bytes: &[u8]) -> (Kind<'_>, Option<Broken>) {
         }
         _ if is_ike(bytes) => {
             let says = "an IKE message begins where the non-ESP marker has to be".to_owned();
-            (Kind::Ike(bytes), Some((rules::MARKER_MISSING, says)))
+            let v1 = Header::decode(bytes).is_ok_and(|header| is_v1(&header));
+            let rule = if v1 { rules::NATT_MARKER } else { rules::MARKER_MISSING };
+            (Kind::Ike(bytes), Some((rule, says)))
         }
         [a, b, c, d, message @ ..] if is_ike(message) => {
             let says =
@@ -85,12 +91,31 @@ fn on_4500(bytes: &[u8]) -> (Kind<'_>, Option<Broken>) {
     }
 }
 
-/// Whether the octets are a whole message of IKEv2 by version, exchange and length, which octets
+/// The rules that are applied to what a datagram is dressed in.
+pub(crate) fn rules_of(transport: &Transport, kind: &Kind<'_>) -> &'static [&'static Rule] {
+    let Transport::Udp { marker, .. } = transport else { return &[] };
+    let v1 = |message| Header::decode(message).is_ok_and(|header| is_v1(&header));
+    match kind {
+        Kind::Ike(message) if *marker && v1(message) => &[rules::NATT_MARKER, rules::MARKER_VALUE],
+        Kind::Ike(_) if *marker => &[rules::MARKER_MISSING, rules::MARKER_VALUE],
+        Kind::Ike(_) => &[rules::MARKER_ON_500],
+        Kind::Esp(_) => &[rules::ESP_ON_500],
+        Kind::Keepalive | Kind::Runt => &[rules::KEEPALIVE],
+        Kind::Ah(_) => &[],
+    }
+}
+
+fn is_known(header: &Header) -> bool {
+    match header.version.major {
+        1 => matches!(header.exchange.0, 1..=6 | 32..=33),
+        2 => (34..=44).contains(&header.exchange.0),
+        _ => false,
+    }
+}
+
+/// Whether the octets are a whole message of IKE by version, exchange and length, which octets
 /// of another kind are by chance once in 2^50 times.
 fn is_ike(bytes: &[u8]) -> bool {
-    Header::decode(bytes).is_ok_and(|header| {
-        header.version.major == 2
-            && (34..=44).contains(&header.exchange.0)
-            && usize::try_from(header.length) == Ok(bytes.len())
-    })
+    Header::decode(bytes)
+        .is_ok_and(|header| is_known(&header) && usize::try_from(header.length) == Ok(bytes.len()))
 }

@@ -25,6 +25,7 @@
     )
 )]
 
+mod ah;
 mod auditor;
 pub mod capture;
 mod contents;
@@ -38,12 +39,13 @@ mod level;
 pub mod limits;
 mod observed;
 pub mod rules;
+mod v1;
 mod vectors;
 
 pub use auditor::Auditor;
 pub use contents::{Contents, EspContents, IkeContents, InnerHeader, Part, Seal};
 pub use describe::{Decoded, Detail, DetailLevel};
-pub use finding::Finding;
+pub use finding::{Applied, Finding};
 pub use level::Level;
 pub use observed::{Observed, Sender, Transport};
-pub use rules::{RULES, Rule};
+pub use rules::{IKEV1, RULES, Rule};

@@ -39,3 +39,13 @@ pub const TIMELINE: usize = 16_384;
 pub const FRAGMENT_OCTETS: usize = 1 << 20;
 /// How many fields of one datagram the timeline keeps.
 pub const DETAIL: usize = 1024;
+/// How many exchanges after phase 1 of an ISAKMP SA are remembered.
+pub const EXCHANGES_V1: usize = 64;
+/// How many messages of an ISAKMP SA are remembered, for repetitions.
+pub const MESSAGES_V1: usize = 512;
+/// How many messages of one later exchange of IKEv1 are remembered.
+pub const MESSAGES_OF_EXCHANGE: usize = 16;
+/// How many cookies are remembered, over all ISAKMP SAs.
+pub const COOKIES: usize = 8192;
+/// How many messages of IKEv1 in fragments are put together at a time.
+pub const FRAGMENTED_V1: usize = 16;

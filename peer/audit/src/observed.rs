@@ -56,6 +56,13 @@ pub enum Transport {
         /// The destination.
         dst: IpAddr,
     },
+    /// As IP protocol 51. The observed octets are the whole IP packet, which the ICV covers.
+    Ah {
+        /// The source.
+        src: IpAddr,
+        /// The destination.
+        dst: IpAddr,
+    },
 }
 
 impl Transport {
@@ -63,7 +70,7 @@ impl Transport {
     pub const fn src(&self) -> IpAddr {
         match self {
             Self::Udp { src, .. } => src.ip(),
-            Self::Esp { src, .. } => *src,
+            Self::Esp { src, .. } | Self::Ah { src, .. } => *src,
         }
     }
 
@@ -71,7 +78,7 @@ impl Transport {
     pub const fn dst(&self) -> IpAddr {
         match self {
             Self::Udp { dst, .. } => dst.ip(),
-            Self::Esp { dst, .. } => *dst,
+            Self::Esp { dst, .. } | Self::Ah { dst, .. } => *dst,
         }
     }
 }
@@ -85,7 +92,7 @@ pub struct Observed {
     pub from: Sender,
     /// How it travelled.
     pub transport: Transport,
-    /// The UDP payload, or the IP payload of an ESP packet.
+    /// The UDP payload, the IP payload of an ESP packet, or the IP packet that AH is in.
     pub bytes: Vec<u8>,
 }
 

@@ -16,7 +16,7 @@ use ikeproof_proto::io::{Channel, Command, IkeHandle};
 use ikeproof_proto::sa::TunnelId;
 use ikeproof_proto::testing::{Flight, Pair, Side, connection, endpoint_config};
 use ikeproof_proto::time::Time;
-use ikeproof_proto::wire::{ExchangeType, PayloadType};
+use ikeproof_proto::wire::{AH_PROTOCOL, ExchangeType, PayloadType};
 use rstest::rstest;
 
 const IKE: &str = "aes256-sha256-ecp256";
@@ -44,8 +44,12 @@ fn observed(pair: &Pair) -> Vec<Observed> {
                     let transport = Transport::Udp { src: path.local, dst: path.remote, marker };
                     (transport, bytes.clone())
                 }
-                Flight::Raw(_, bytes) => {
-                    let transport = Transport::Esp { src: address(*side), dst: address(other) };
+                Flight::Raw(protocol, bytes) => {
+                    let (src, dst) = (address(*side), address(other));
+                    let transport = match *protocol {
+                        AH_PROTOCOL => Transport::Ah { src, dst },
+                        _ => Transport::Esp { src, dst },
+                    };
                     (transport, bytes.clone())
                 }
             };
@@ -125,6 +129,8 @@ fn live(pair: &mut Pair) {
 #[case("aes256-sha384-ecp384", "aes192-sha384")]
 #[case("aes256gcm16-prfsha256-ecp521", "aes192gcm16")]
 #[case("aes128gcm16-prfsha512-curve25519", "aes128-md5")]
+#[case(IKE, "ah:sha256")]
+#[case(IKE, "ah:sha512")]
 fn an_honest_session_gives_no_findings(#[case] ike: &str, #[case] child: &str) {
     let mut pair = connect(endpoint_config(), endpoint_config(), ike, child);
     live(&mut pair);

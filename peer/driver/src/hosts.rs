@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use ikeproof_proto::event::Event;
+use ikeproof_proto::io::IkeHandle;
 use ikeproof_proto::sa::TunnelId;
 use ikeproof_proto::time::Time;
 use tokio::sync::oneshot;
@@ -34,6 +35,8 @@ pub type Listened = oneshot::Sender<Option<TcpReport>>;
 pub struct Hosts {
     config: InnerConfig,
     hosts: BTreeMap<TunnelId, Host>,
+    /// The IKE SA that each tunnel ends with.
+    owners: BTreeMap<TunnelId, IkeHandle>,
     wishes: Vec<Wish>,
     next_wish: usize,
     /// Wishes whose connection has come and is under way.
@@ -76,6 +79,7 @@ impl Hosts {
         Self {
             config,
             hosts: BTreeMap::new(),
+            owners: BTreeMap::new(),
             wishes: Vec::new(),
             next_wish: 0,
             granted: Vec::new(),
@@ -87,10 +91,18 @@ impl Hosts {
     /// Makes and removes hosts as tunnels come and go.
     pub fn tunnel_event(&mut self, now: Time, event: &Event) {
         match event {
-            Event::ChildEstablished(child) => self.add(now, TunnelId(child.tunnel)),
+            Event::ChildEstablished(child) => {
+                let tunnel = TunnelId(child.tunnel);
+                self.owners.insert(tunnel, child.ike);
+                self.add(now, tunnel);
+            }
+            Event::ChildrenAdopted { ike, tunnel, .. } => {
+                self.owners.insert(TunnelId(*tunnel), *ike);
+            }
             Event::IkeClosed { ike, .. } => {
-                let gone = self.hosts.remove(&TunnelId(ike.0));
-                let broken = gone.map(|host| host.accepted).unwrap_or_default();
+                let gone = self.owners.extract_if(.., |_, of| of == ike);
+                let gone: Vec<_> = gone.filter_map(|(at, _)| self.hosts.remove(&at)).collect();
+                let broken: Vec<_> = gone.into_iter().flat_map(|host| host.accepted).collect();
                 // The dropped sender tells whoever waits that the connection went with its tunnel.
                 self.granted.retain(|(wish, _)| !broken.iter().any(|(_, other)| other == wish));
             }

@@ -26,6 +26,7 @@ use ikeproof_proto::middlebox::{
 use ikeproof_proto::sa::TunnelId;
 use ikeproof_proto::time::Time;
 use ikeproof_proto::transcript::Transcript;
+use ikeproof_proto::wire::AH_PROTOCOL;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
@@ -136,6 +137,8 @@ enum Request {
     Inner(TunnelId, InnerRequest),
     AddRule(Rule, oneshot::Sender<RuleId>),
     Release(RuleId, Release),
+    Lift(RuleId, Release),
+    Calm,
     Stop,
 }
 
@@ -290,9 +293,19 @@ impl Node {
         answered.await.ok()
     }
 
+    /// Lets the network lose, repeat and reorder nothing by chance any more.
+    pub fn calm(&self) {
+        self.request(Request::Calm);
+    }
+
     /// Lets go what a rule of the middlebox has held.
     pub fn release(&self, rule: RuleId, order: Release) {
         self.request(Request::Release(rule, order));
+    }
+
+    /// As [`Self::release`], and the rule is no more: what comes later passes.
+    pub fn lift(&self, rule: RuleId, order: Release) {
+        self.request(Request::Lift(rule, order));
     }
 
     /// Moves the clock of an IKE SA forward by `by`, timer by timer (architecture: «time is an
@@ -451,8 +464,12 @@ impl Runner {
             Request::AddRule(rule, answer) => {
                 let _ = answer.send(self.middlebox.add_rule(rule));
             }
+            Request::Calm => self.middlebox.calm(),
             Request::Release(rule, order) => {
                 self.middlebox.release(self.now(), rule, order);
+            }
+            Request::Lift(rule, order) => {
+                self.middlebox.lift(self.now(), rule, order);
             }
             Request::Stop => {}
         }
@@ -511,7 +528,8 @@ impl Runner {
                 self.handle(EdgeInput::Udp { path, payload: bytes });
             }
             Transport::Esp | Transport::Ah => {
-                let protocol = if *transport == Transport::Esp { ESP_PROTOCOL } else { 51 };
+                let protocol =
+                    if *transport == Transport::Esp { ESP_PROTOCOL } else { AH_PROTOCOL };
                 let (local, remote) = (local.ip(), remote.ip());
                 self.handle(EdgeInput::Raw { protocol, local, remote, payload: bytes });
             }
@@ -529,8 +547,10 @@ impl Runner {
                 EdgeOutput::Udp { path, payload } => {
                     self.depart(now, Datagram::udp(path.local, path.remote, payload));
                 }
-                EdgeOutput::Raw { local, remote, payload, .. } => {
-                    self.depart(now, Datagram::raw(local, remote, Transport::Esp, payload));
+                EdgeOutput::Raw { protocol, local, remote, payload } => {
+                    let transport =
+                        if protocol == AH_PROTOCOL { Transport::Ah } else { Transport::Esp };
+                    self.depart(now, Datagram::raw(local, remote, transport, payload));
                 }
                 EdgeOutput::Inner { tunnel, packet } => self.inner.push(now, tunnel, &packet),
                 EdgeOutput::Event(event) => {

@@ -1,4 +1,4 @@
-//! The sockets of a node: two for UDP, and one for raw ESP where that is allowed.
+//! The sockets of a node: two for UDP, and one each for raw ESP and for AH where that is allowed.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -26,16 +26,16 @@ pub struct SocketConfig {
     pub port: u16,
     /// The port for IKE and ESP behind NAT.
     pub nat_port: u16,
-    /// Whether raw ESP must be there, may be there, or is not wanted.
+    /// Whether raw ESP and AH must be there or may be there.
     pub raw: RawEsp,
 }
 
-/// Whether a node has raw ESP.
+/// Whether a node has raw ESP and AH.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RawEsp {
-    /// It is an error if the socket cannot be had.
+    /// It is an error if a socket cannot be had.
     Required,
-    /// It is left out if the socket cannot be had.
+    /// They are left out if they cannot be had.
     IfPermitted,
 }
 
@@ -45,6 +45,7 @@ pub struct Sockets {
     ike: Arc<UdpSocket>,
     nat: Arc<UdpSocket>,
     raw: Option<Arc<RawSocket>>,
+    ah: Option<Arc<RawSocket>>,
     local: SocketAddr,
     nat_local: SocketAddr,
     incoming: mpsc::Receiver<io::Result<Datagram>>,
@@ -53,11 +54,12 @@ pub struct Sockets {
 
 impl SocketConfig {
     /// What is opened, for whoever opens it elsewhere and hands it over.
-    pub fn wanted(address: IpAddr, port: u16, nat_port: u16) -> [Wanted; 3] {
+    pub fn wanted(address: IpAddr, port: u16, nat_port: u16) -> [Wanted; 4] {
         [
             Wanted::Udp(SocketAddr::new(address, port)),
             Wanted::Udp(SocketAddr::new(address, nat_port)),
             Wanted::Raw(address, RawProtocol::Esp.number()),
+            Wanted::Raw(address, RawProtocol::Ah.number()),
         ]
     }
 }
@@ -72,12 +74,16 @@ impl Sockets {
         let options = UdpOptions { df: DfMode::Clear, ..UdpOptions::default() };
         let ike = Arc::new(open_udp(place, SocketAddr::new(*address, *port), options)?);
         let nat = Arc::new(open_udp(place, SocketAddr::new(*address, *nat_port), options)?);
-        let mode = HeaderMode::Kernel(DfMode::Clear);
-        let raw = match (RawSocket::open(place, *address, RawProtocol::Esp, mode), raw) {
-            (Ok(socket), _) => Some(Arc::new(socket)),
-            (Err(_), RawEsp::IfPermitted) => None,
-            (Err(error), RawEsp::Required) => return Err(error),
+        let open = |protocol, mode| match (RawSocket::open(place, *address, protocol, mode), raw) {
+            (Ok(socket), _) => Ok(Some(Arc::new(socket))),
+            (Err(_), RawEsp::IfPermitted) => Ok(None),
+            (Err(error), RawEsp::Required) => Err(error),
         };
+        let by_kernel = HeaderMode::Kernel(DfMode::Clear);
+        let raw = open(RawProtocol::Esp, by_kernel)?;
+        // The ICV covers the outer header: over IPv4 it is sent as the core has made it.
+        let included = if address.is_ipv4() { HeaderMode::Included } else { by_kernel };
+        let ah = open(RawProtocol::Ah, included)?;
         let local = ike.local_addr().unwrap_or(SocketAddr::new(*address, *port));
         let nat_local = nat.local_addr().unwrap_or(SocketAddr::new(*address, *nat_port));
         let (outgoing, incoming) = mpsc::channel(QUEUE);
@@ -85,15 +91,20 @@ impl Sockets {
             tokio::spawn(read_udp(Arc::clone(&ike), local, outgoing.clone())),
             tokio::spawn(read_udp(Arc::clone(&nat), nat_local, outgoing.clone())),
         ];
-        if let Some(raw) = &raw {
-            readers.push(tokio::spawn(read_raw(Arc::clone(raw), outgoing)));
+        for socket in [&raw, &ah].into_iter().flatten() {
+            readers.push(tokio::spawn(read_raw(Arc::clone(socket), outgoing.clone())));
         }
-        Ok(Self { ike, nat, raw, local, nat_local, incoming, readers })
+        Ok(Self { ike, nat, raw, ah, local, nat_local, incoming, readers })
     }
 
     /// Whether raw ESP is there.
     pub fn has_raw_esp(&self) -> bool {
         self.raw.is_some()
+    }
+
+    /// Whether AH is there.
+    pub fn has_ah(&self) -> bool {
+        self.ah.is_some()
     }
 
     /// The addresses of both UDP sockets.
@@ -121,7 +132,12 @@ impl Sockets {
                     Err(io::Error::other("there is no raw socket for ESP; it needs CAP_NET_RAW"))
                 }
             },
-            Transport::Ah => Err(io::Error::other("there is no raw socket for AH")),
+            Transport::Ah => match &self.ah {
+                Some(ah) => ah.send_whole(remote.ip(), bytes).await,
+                None => {
+                    Err(io::Error::other("there is no raw socket for AH; it needs CAP_NET_RAW"))
+                }
+            },
         }
     }
 }
@@ -158,8 +174,14 @@ async fn read_raw(socket: Arc<RawSocket>, to: mpsc::Sender<io::Result<Datagram>>
     loop {
         let datagram = match socket.recv(&mut buffer).await {
             Ok(received) => {
-                let payload = buffer.get(received.payload).unwrap_or_default().to_vec();
-                Ok(Datagram::raw(socket.local(), received.source, Transport::Esp, payload))
+                let (transport, bytes) = match socket.protocol() {
+                    RawProtocol::Esp => {
+                        let payload = buffer.get(received.payload).unwrap_or_default();
+                        (Transport::Esp, payload.to_vec())
+                    }
+                    RawProtocol::Ah => (Transport::Ah, socket.whole(&received, &buffer)),
+                };
+                Ok(Datagram::raw(socket.local(), received.source, transport, bytes))
             }
             Err(error) => Err(error),
         };

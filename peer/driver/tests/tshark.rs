@@ -18,6 +18,9 @@ use ikeproof_proto::crypto::SecretBytes;
 use ikeproof_proto::forward::internet_checksum;
 use ikeproof_proto::middlebox::{Datagram, Direction, Transport};
 
+#[path = "support/ikev1.rs"]
+mod ikev1;
+
 const EDGE: [u8; 4] = [192, 0, 2, 1];
 const PEER: [u8; 4] = [192, 0, 2, 2];
 const KEY: [u8; 36] = [0x42; 36];
@@ -244,4 +247,43 @@ fn tshark_knows_every_name_we_write() {
     .unwrap();
     let complaint = dissect(&path, &profile).unwrap().unwrap_err().to_string();
     assert!(complaint.contains("invalid value: AES"), "{complaint}");
+}
+
+#[test]
+fn tshark_decrypts_ikev1_and_its_esp_with_our_tables_and_not_without() {
+    let directory = tempfile::tempdir().unwrap();
+    for session in ikev1::SESSIONS {
+        let path = directory.path().join(session.name).with_extension("pcapng");
+        let (with, without) = (directory.path().join(session.name), directory.path().join("none"));
+        let frames = session.write(&path, &with);
+        KeyTables::default().write(&without).unwrap();
+        let read = |profile: &Path| {
+            let packets = dissect(&path, profile)?.unwrap();
+            assert_eq!(packets.len(), frames, "{session:?}");
+            let count = |name: &str, show: &str| {
+                let fields = packets.iter().flat_map(Packet::walk);
+                fields.filter(|it| it.name == name && (show.is_empty() || it.show == show)).count()
+            };
+            let encrypted = packets.iter().filter(|packet| {
+                let flags = packet.walk().find(|field| field.name == "isakmp.flags");
+                flags.is_some_and(|flags| flags.show.ends_with('1'))
+            });
+            let (probe, answer) = ("36136", "36137");
+            let notifies = [probe, answer].map(|kind| count("isakmp.notify.msgtype", kind));
+            // What is decrypted of IKEv1 stands below what was encrypted.
+            let fields = packets.iter().flat_map(Packet::walk);
+            let data = fields.filter(|field| field.name == "isakmp.enc.data");
+            let decrypted = data.filter(|field| field.find("isakmp.payloadlength").is_some());
+            // Every encrypted message, decrypted; DPD; the deletes of the pair and of the ISAKMP SA.
+            let ike = (encrypted.count(), decrypted.count(), notifies);
+            Some((ike, count("isakmp.delete.protoid", ""), count("icmp.type", "8")))
+        };
+        let (Some(with), Some(without)) = (read(&with), read(&without)) else { return };
+        println!("{}: with keys {with:?}, without {without:?}", session.name);
+        let ((encrypted, decrypted, notifies), deletes, pings) = with;
+        assert!(encrypted >= 8 && decrypted == encrypted, "{session:?}");
+        assert_eq!((notifies, deletes, pings), ([1, 1], 2, 2), "{session:?}");
+        // Without keys nothing but ESP with NULL encryption shows, which tshark does not try.
+        assert_eq!(without, ((encrypted, 0, [0, 0]), 0, 0), "{session:?}");
+    }
 }

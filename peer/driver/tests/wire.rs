@@ -8,12 +8,23 @@ use std::process::Command;
 use std::time::Duration;
 
 use ikeproof_driver::capture::{
-    Capture, CaptureFile, CaptureOptions, ClearWhat, Interface, WatchConfig,
+    Capture, CaptureFile, CaptureOptions, Cidr, ClearWhat, Interface, WatchConfig,
 };
+use ikeproof_driver::inner::{InnerConfig, PingRequest};
 use ikeproof_driver::netns::{
     DfMode, HeaderMode, Namespace, OpenError, OuterV4, Place, RawProtocol, RawSocket, UdpOptions,
     open_udp,
 };
+use ikeproof_driver::node::{Log, Node, NodeConfig};
+use ikeproof_driver::sockets::{RawEsp, SocketConfig, Sockets};
+use ikeproof_driver::wire::Wire;
+use ikeproof_proto::crypto::default_provider;
+use ikeproof_proto::event::Event;
+use ikeproof_proto::forward::ForwardConfig;
+use ikeproof_proto::io::Command as Order;
+use ikeproof_proto::middlebox::MiddleboxConfig;
+use ikeproof_proto::sa::TunnelId;
+use ikeproof_proto::testing::{connection, endpoint_config};
 
 const LEFT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 1));
 const RIGHT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(10, 77, 0, 2));
@@ -80,6 +91,58 @@ async fn raw_esp_over_ipv6() {
     }
     let included = RawSocket::open(&left.place, from, RawProtocol::Ah, HeaderMode::Included);
     assert!(matches!(included, Err(OpenError::Ipv4Only { .. })));
+}
+
+/// Two nodes over real sockets: the outer header that the ICV covers is what the kernel sends and hands
+/// over.
+#[rstest::rstest]
+#[case(LEFT, RIGHT)]
+#[case("fd77::1".parse().unwrap(), "fd77::2".parse().unwrap())]
+#[tokio::test]
+async fn ah_carries_traffic_between_two_nodes(#[case] from: IpAddr, #[case] to: IpAddr) {
+    let Some((left, right)) = support::pair() else { return };
+    let sockets = |place: &Place, address| {
+        let place = place.clone();
+        let raw = RawEsp::Required;
+        Sockets::open(&SocketConfig { place, address, port: 500, nat_port: 4500, raw })
+    };
+    let (a, b) = match (sockets(&left.place, from), sockets(&right.place, to)) {
+        (Ok(a), Ok(b)) => (a, b),
+        (a, b) => return println!("SKIP: no {from} here: {:?} {:?}", a.err(), b.err()),
+    };
+    assert!(a.has_ah() && b.has_ah());
+    let node = |sockets, inner: [u8; 4]| {
+        let config = NodeConfig {
+            title: "test".to_owned(),
+            peer: "itself".to_owned(),
+            endpoint: endpoint_config(),
+            forward: ForwardConfig::TRANSPARENT,
+            seed: inner.map(|octet| [octet; 8]).concat().try_into().unwrap(),
+            provider: default_provider(),
+            middlebox: MiddleboxConfig::default(),
+            nat_port: 4500,
+            inner: InnerConfig::new(vec![Cidr::new(inner.into(), 32).unwrap()]),
+            record: 0,
+        };
+        Node::start(config, Wire::Sockets(sockets))
+    };
+    let (a, b) = (node(a, [10, 0, 1, 1]), node(b, [10, 0, 2, 1]));
+    let mut offer = connection("aes256-sha256-ecp256", "ah:sha256");
+    (offer.local, offer.remote) = (SocketAddr::new(from, 500), SocketAddr::new(to, 500));
+    a.command(Order::Initiate(Box::new(offer)));
+    let up = |log: &Log| {
+        log.events.iter().find_map(|(_, event)| match event {
+            Event::ChildEstablished(child) => Some(TunnelId(child.tunnel)),
+            _ => None,
+        })
+    };
+    let soon = Duration::from_secs(5);
+    let (tunnel, back) = (a.wait(soon, up).await, b.wait(soon, up).await);
+    let (tunnel, back) = (tunnel.expect("up at one end"), back.expect("up at the other"));
+    for (node, tunnel, target) in [(&a, tunnel, [10, 0, 2, 1]), (&b, back, [10, 0, 1, 1])] {
+        let report = within(node.ping(tunnel, PingRequest::new(target.into(), 2))).await.unwrap();
+        assert!(report.all_answered(), "{report:?} {:?}", b.log().send_errors);
+    }
 }
 
 #[tokio::test]

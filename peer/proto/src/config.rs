@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::crypto::SecretBytes;
 use crate::fault::Fault;
-use crate::policy::{Credential, Ikev1Mode, Profile};
+use crate::pki::Certificates;
+use crate::policy::{Credential, Ikev1Mode, Profile, RemoteAccess, XauthUser};
 use crate::wire::v2::{Id, Proposal, TrafficSelector};
 
 /// Everything that an endpoint is set up with.
@@ -24,6 +25,12 @@ pub struct EndpointConfig {
     pub identity: Option<Id>,
     /// Who may connect, and with which secret.
     pub credentials: Vec<Credential>,
+    /// What peers of IKEv1 may authenticate with by signatures; pre-shared keys alone without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Certificates>,
+    /// The users behind peers of IKEv1, and the addresses that they get.
+    #[serde(default)]
+    pub remote_access: RemoteAccess,
     /// What the endpoint is willing to spend on strangers.
     #[serde(default)]
     pub limits: Limits,
@@ -50,11 +57,36 @@ pub struct Limits {
     pub amplification: usize,
     /// Unprotected error notifications a second to anyone. Cookies are none.
     pub error_replies_per_second: u32,
+    /// Whether messages of IKEv1 may come and go in fragments.
+    pub fragmentation: Fragmentation,
+    /// The largest IP packet with a message of IKEv1 in it, before it is sent in fragments.
+    pub fragment_packet: u16,
+}
+
+/// What is done about messages of IKEv1 that do not fit into a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Fragmentation {
+    /// They go out whole, and fragments are dropped.
+    Off,
+    /// They go out whole, and fragments are taken; that is announced.
+    Accept,
+    /// They go out in fragments as well, to peers that announce to take them.
+    #[default]
+    On,
+    /// They go out in fragments to everybody, the first message included.
+    Force,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { ike_sas: 20_000, amplification: 3, error_replies_per_second: 100 }
+        Self {
+            ike_sas: 20_000,
+            amplification: 3,
+            error_replies_per_second: 100,
+            fragmentation: Fragmentation::default(),
+            fragment_packet: 1280,
+        }
     }
 }
 
@@ -124,7 +156,8 @@ pub struct Connection {
     pub ike: Vec<Proposal>,
     /// The proposals for the Child SA, best first; their SPIs are filled in.
     pub child: Vec<Proposal>,
-    /// The own side's selectors.
+    /// The own side's selectors. In IKEv1 there may be none: then no SAs are asked for, those of an older
+    /// ISAKMP SA with the same peer come under the new one, and the older one is deleted.
     pub ts_local: Vec<TrafficSelector>,
     /// The peer's side's selectors.
     pub ts_remote: Vec<TrafficSelector>,
@@ -147,6 +180,42 @@ pub struct Ikev1Options {
     pub nat_traversal: NatTraversal,
     /// Sends the third message of aggressive mode in clear, which RFC 2409 leaves open.
     pub clear_third_message: bool,
+    /// Authenticates by signatures with these (RFC 2409, section 5.1), by the pre-shared key without.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub certificates: Option<Certificates>,
+    /// Whether the pre-shared key is offered as well, where there are certificates.
+    pub psk_as_well: PskAsWell,
+    /// What is answered when XAUTH asks for a login: the first time this, then the next, at last always
+    /// the last one. Without any, phase 1 is negotiated without XAUTH.
+    pub xauth: Vec<XauthUser>,
+    /// How an inner address is got.
+    pub mode_config: ModeConfig,
+}
+
+/// Where an offer with signatures has the same with a pre-shared key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PskAsWell {
+    /// Nowhere.
+    #[default]
+    No,
+    /// Before signatures.
+    Before,
+    /// Behind them.
+    Behind,
+}
+
+/// How an initiator of IKEv1 gets its inner address. With one, it asks for SAs of that address alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ModeConfig {
+    /// It needs none.
+    #[default]
+    Off,
+    /// It asks for one.
+    Pull,
+    /// It waits until it is given one.
+    Push,
 }
 
 /// Which forms of NAT traversal an initiator of IKEv1 announces.

@@ -1,9 +1,9 @@
 //! A whole peer without I/O: the control plane, the data plane and the router in one place.
 //!
 //! ```text
-//!  UDP, ESP --> datagram --> Endpoint (IKE)      --> Transmit, Event, Keys
-//!                       \--> DataPlane (ESP)     --> Router --> Inner
-//!  inner host ---------> Router --> DataPlane    --> UDP, ESP
+//!  UDP, ESP, AH --> datagram --> Endpoint (IKE)   --> Transmit, Event, Keys
+//!                       \--> DataPlane (ESP, AH) --> Router --> Inner
+//!  inner host ---------> Router --> DataPlane    --> UDP, ESP, AH
 //! ```
 //!
 //! This is the level at which sessions are recorded and replayed, and the one that the driver, the
@@ -16,15 +16,18 @@ use std::sync::Arc;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::config::EndpointConfig;
-use crate::crypto::Provider;
+use crate::crypto::{ChildProtocol, Provider};
 use crate::datagram::{self, Datagram};
 use crate::endpoint::{Endpoint, SaClock};
 use crate::event::{DropReason, Event, KeyLogEntry};
 use crate::forward::{ForwardConfig, Forwarder, Observation, ToTunnel};
 use crate::io::{Activity, Channel, Command, Deadline, IkeHandle, Input, Output, Path};
 use crate::sa::sizes::MAX_TAILROOM;
-use crate::sa::{DataPlane, Encap, MAX_HEADROOM, PlainPacket, TunnelId};
+use crate::sa::{
+    DataPlane, Encap, MAX_HEADROOM, OpenError, PlainPacket, Received, Sealed, TunnelId,
+};
 use crate::time::Time;
+use crate::wire::AH_PROTOCOL;
 
 /// Protocol number of ESP (RFC 4303 §2).
 pub const ESP_PROTOCOL: u8 = 50;
@@ -44,7 +47,7 @@ pub enum EdgeInput<'a> {
         /// The payload, with the non-ESP marker where there is one.
         payload: &'a [u8],
     },
-    /// A packet of a protocol of its own from outside, without its IP header.
+    /// A packet of a protocol of its own from outside.
     Raw {
         /// The protocol number.
         protocol: u8,
@@ -52,7 +55,7 @@ pub enum EdgeInput<'a> {
         local: IpAddr,
         /// The other side's address.
         remote: IpAddr,
-        /// What follows the IP header.
+        /// What follows the IP header; with AH the whole IP packet, which its ICV covers.
         payload: &'a [u8],
     },
     /// An IP packet of an inner host.
@@ -86,7 +89,7 @@ pub enum EdgeOutput {
         local: IpAddr,
         /// The other side's address.
         remote: IpAddr,
-        /// What follows the IP header.
+        /// What follows the IP header; with AH the whole IP packet, which its ICV covers.
         payload: Vec<u8>,
     },
     /// Give this packet to an inner host.
@@ -166,7 +169,7 @@ impl Edge {
             EdgeInput::Command(command) => {
                 if let Command::SkipTime { ike, .. } = command {
                     // What the tunnel carried before the clock moves is older by the move.
-                    self.tell_activity(now, TunnelId(ike.0));
+                    self.tell_activity(now, self.endpoint.tunnel_of(ike));
                 }
                 self.control(now, Input::Command(command));
             }
@@ -243,19 +246,33 @@ impl Edge {
     }
 
     fn raw(&mut self, now: Time, protocol: u8, local: IpAddr, remote: IpAddr, payload: &[u8]) {
-        if protocol == ESP_PROTOCOL {
-            self.esp(now, Encap::Raw { src: remote, dst: local }, payload);
-        } else {
-            let (remote, len) = (SocketAddr::new(remote, 0), payload.len());
-            let reason = DropReason::Protocol { protocol };
-            self.out.push_back(EdgeOutput::Event(Event::PacketDropped { remote, len, reason }));
+        let from = Encap::Raw { src: remote, dst: local };
+        match protocol {
+            ESP_PROTOCOL => self.esp(now, from, payload),
+            AH_PROTOCOL => {
+                self.buffer.clear();
+                self.buffer.extend_from_slice(payload);
+                let opened = self.data_plane.open_ah(now, from, &mut self.buffer);
+                self.opened(now, opened);
+            }
+            protocol => {
+                let (remote, len) = (SocketAddr::new(remote, 0), payload.len());
+                let reason = DropReason::Protocol { protocol };
+                self.out.push_back(EdgeOutput::Event(Event::PacketDropped { remote, len, reason }));
+            }
         }
     }
 
     fn esp(&mut self, now: Time, from: Encap, packet: &[u8]) {
         self.buffer.clear();
         self.buffer.extend_from_slice(packet);
-        if let Ok(opened) = self.data_plane.open(now, from, &mut self.buffer)
+        let opened = self.data_plane.open(now, from, &mut self.buffer);
+        self.opened(now, opened);
+    }
+
+    /// Passes on what was opened in the buffer.
+    fn opened(&mut self, now: Time, opened: Result<Received, OpenError>) {
+        if let Ok(opened) = opened
             && let Some(inner) = self.buffer.get(opened.range.clone())
         {
             let mut packet = inner.to_vec();
@@ -307,7 +324,9 @@ impl Edge {
         let packets = [PlainPacket { buf: &mut self.buffer, inner }];
         self.data_plane.seal_batch(now, tunnel, packets, &mut results);
         let sealed = match results.pop() {
-            Some(Ok(range)) => self.buffer.get(range).map(<[u8]>::to_vec),
+            Some(Ok(Sealed { range, protocol })) => {
+                self.buffer.get(range).map(|packet| (packet.to_vec(), protocol))
+            }
             Some(Err(error)) => {
                 let (spi, reason) = (0, error.to_string());
                 self.out.push_back(EdgeOutput::Event(Event::TrafficDropped { spi, reason }));
@@ -315,12 +334,18 @@ impl Edge {
             }
             None => None,
         };
-        let (Some(payload), Some(encap)) = (sealed, self.data_plane.encap(tunnel)) else { return };
-        self.out.push_back(match encap {
-            Encap::Raw { src, dst } => {
-                EdgeOutput::Raw { protocol: ESP_PROTOCOL, local: src, remote: dst, payload }
+        let Some(encap) = self.data_plane.encap(tunnel) else { return };
+        let Some((payload, protocol)) = sealed else { return };
+        let (local, remote) = (encap.src_ip(), encap.dst_ip());
+        self.out.push_back(match (protocol, encap) {
+            // The whole IP packet, whatever ESP of the same tunnel is in.
+            (ChildProtocol::Ah, _) => {
+                EdgeOutput::Raw { protocol: AH_PROTOCOL, local, remote, payload }
             }
-            Encap::Udp { src, dst } => {
+            (ChildProtocol::Esp, Encap::Raw { .. }) => {
+                EdgeOutput::Raw { protocol: ESP_PROTOCOL, local, remote, payload }
+            }
+            (ChildProtocol::Esp, Encap::Udp { src, dst }) => {
                 let path = Path { channel: Channel::Nat, local: src, remote: dst };
                 EdgeOutput::Udp { path, payload }
             }

@@ -34,6 +34,8 @@ impl Label {
     pub const PROBE_SEQUENCE: Self = Self("probe-sequence");
     /// A key in place of one that is not known, so that a peer finds out by itself.
     pub const UNKNOWN_KEY: Self = Self("unknown-key");
+    /// What hides the computation of a signature.
+    pub const BLINDING: Self = Self("blinding");
     /// Secrets that cookies are made with.
     pub const COOKIE: Self = Self("cookie");
 }

@@ -3,6 +3,7 @@
 //! The terminal, the JSON stream of `serve`, verdicts and reports are functions of these. Nothing
 //! is dropped silently: a datagram that leads to nothing gives [`Event::PacketDropped`].
 
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,7 @@ use crate::crypto::suite::{ChildSuite, IkeSuite};
 use crate::fault::Change;
 use crate::io::{IkeHandle, Path};
 use crate::policy::{Ikev1Mode, Refusal};
+use crate::wire::v1::NotifyKind;
 use crate::wire::v1::num::Phase1Auth;
 use crate::wire::v2::{Id, TrafficSelector};
 use crate::wire::{ExchangeType, IkeSpi, NotifyType};
@@ -82,7 +84,7 @@ pub enum Event {
         /// The rules that refused it, proposal by proposal.
         refusal: Refusal,
         /// The answer given.
-        answer: NotifyType,
+        answer: Notification,
     },
     /// An identity was refused before its secret was looked at, or it is not known.
     IdentityRefused {
@@ -94,13 +96,19 @@ pub enum Event {
         rule: String,
         /// What it says, and what to change.
         says: String,
+        /// What the peer is told, if anything.
+        #[serde(default = "failed", skip_serializing_if = "is_failed")]
+        answer: Option<Notification>,
     },
-    /// The identity is known, but AUTH does not fit its secret.
+    /// The identity is known, but AUTH, or HASH or SIG in IKEv1, does not fit its secret.
     AuthenticationFailed {
         /// The IKE SA.
         ike: IkeHandle,
         /// The identity.
         id: String,
+        /// What the peer is told, if anything.
+        #[serde(default = "failed", skip_serializing_if = "is_failed")]
+        answer: Option<Notification>,
     },
     /// An IKE SA is up.
     IkeEstablished(Box<IkeEstablished>),
@@ -112,8 +120,9 @@ pub enum Event {
         ike: IkeHandle,
         /// Who refused.
         by: Side,
-        /// The notification that said so.
-        notify: NotifyType,
+        /// The notification that said so; none if nothing was said.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        notify: Option<Notification>,
         /// The selectors that were asked for, or the rule that refused.
         detail: String,
     },
@@ -124,12 +133,64 @@ pub enum Event {
         /// The exchange.
         exchange: ExchangeType,
         /// The error.
-        notify: NotifyType,
+        notify: Notification,
         /// Anybody can have sent it, so the request stays open for some more tries; if no better
         /// answer comes, [`Event::IkeClosed`] follows with [`CloseReason::Refused`]
         /// (RFC 7296 §2.21.1).
         #[serde(default, skip_serializing_if = "core::ops::Not::not")]
         tentative: bool,
+    },
+    /// XAUTH asks a user to log in.
+    XauthAsked {
+        /// The ISAKMP SA.
+        ike: IkeHandle,
+        /// Whose user is asked.
+        of: Side,
+        /// Which question it is, from 1.
+        attempt: u32,
+    },
+    /// A user has logged in.
+    XauthSucceeded {
+        /// The ISAKMP SA.
+        ike: IkeHandle,
+        /// Whose user it is.
+        of: Side,
+        /// The name, as far as it can be printed.
+        user: String,
+    },
+    /// A login failed. Nobody gets to know whether it was the name or the password.
+    XauthFailed {
+        /// The ISAKMP SA.
+        ike: IkeHandle,
+        /// Whose user it is.
+        of: Side,
+        /// The name, as far as it can be printed; none if none was given.
+        user: Option<String>,
+        /// Why.
+        why: String,
+        /// Whether it was the last attempt, so that the SA is deleted.
+        last: bool,
+    },
+    /// An end got inner addresses by mode-config.
+    AddressAssigned {
+        /// The ISAKMP SA.
+        ike: IkeHandle,
+        /// Which end.
+        to: Side,
+        /// Its address.
+        address: IpAddr,
+        /// Whether it was pushed, not asked for.
+        pushed: bool,
+    },
+    /// An ISAKMP SA has taken over the pairs of an older one with the same peer, and their tunnel: the
+    /// peer has authenticated anew, and will delete the older one.
+    ChildrenAdopted {
+        /// The ISAKMP SA.
+        ike: IkeHandle,
+        /// The older one.
+        from: IkeHandle,
+        /// The number of the tunnel.
+        tunnel: u64,
     },
     /// The peer says that this is its only IKE SA with us (RFC 7296 §2.4).
     InitialContact {
@@ -238,6 +299,50 @@ pub enum Event {
     },
 }
 
+/// The type of a notification. The same number means different things in the two versions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Notification {
+    /// Of IKEv2.
+    Ikev2(NotifyType),
+    /// Of IKEv1.
+    Ikev1 {
+        /// The type (RFC 2408, section 3.14.1).
+        ikev1: NotifyKind,
+    },
+}
+
+impl From<NotifyType> for Notification {
+    fn from(kind: NotifyType) -> Self {
+        Self::Ikev2(kind)
+    }
+}
+
+impl From<NotifyKind> for Notification {
+    fn from(ikev1: NotifyKind) -> Self {
+        Self::Ikev1 { ikev1 }
+    }
+}
+
+impl fmt::Display for Notification {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ikev2(kind) => kind.fmt(f),
+            Self::Ikev1 { ikev1 } => ikev1.fmt(f),
+        }
+    }
+}
+
+/// What IKEv2 says of an authentication that failed.
+#[expect(clippy::unnecessary_wraps, reason = "the default of a field that is an option")]
+fn failed() -> Option<Notification> {
+    Some(NotifyType::AUTHENTICATION_FAILED.into())
+}
+
+fn is_failed(answer: &Option<Notification>) -> bool {
+    *answer == failed()
+}
+
 /// The facts of an IKE SA that is up.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct IkeEstablished {
@@ -301,6 +406,9 @@ pub struct ChildEstablished {
     pub udp_encapsulated: bool,
     /// Whether the responder gave less than was asked for.
     pub narrowed: bool,
+    /// The algorithms of AH around it, if ESP and AH are used together.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub over: Option<ChildSuite>,
 }
 
 /// Why a connection was not tried.
@@ -466,6 +574,11 @@ pub enum DropReason {
     Protocol {
         /// Its number.
         protocol: u8,
+    },
+    /// A fragment of a message of IKEv1 that is of no use.
+    Fragment {
+        /// Why.
+        why: String,
     },
 }
 

@@ -14,6 +14,7 @@ use crate::event::{Event, KeyLogEntry};
 use crate::fault::Fault;
 use crate::sa;
 use crate::time::Time;
+use crate::wire::v2::{Proposal, TrafficSelector};
 
 /// Which of the endpoint's two UDP sockets a datagram belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -102,6 +103,22 @@ pub enum Command {
         /// The own inbound SPI.
         spi: u32,
     },
+    /// Ask the peer for one more pair of SAs under an IKE SA that is up, in IKEv1 (RFC 2409, section 5.5).
+    /// Nothing happens in IKEv2.
+    CreateChild {
+        /// The IKE SA that it is to belong to.
+        ike: IkeHandle,
+        /// What is asked for.
+        ask: Box<ChildAsk>,
+    },
+    /// Replace the pair of SAs that receives on this SPI by a new one, in IKEv1 (RFC 2409, section 5.5).
+    /// Nothing happens in IKEv2.
+    RekeyChild {
+        /// The IKE SA that it belongs to.
+        ike: IkeHandle,
+        /// The own inbound SPI.
+        spi: u32,
+    },
     /// Ask the peer for a sign of life now (RFC 7296 §2.4).
     Probe {
         /// The IKE SA.
@@ -125,6 +142,18 @@ pub enum Command {
     Deviate(Box<Fault>),
     /// Delete every SA and take no new ones.
     Shutdown,
+}
+
+/// What one more pair of SAs is asked for with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ChildAsk {
+    /// The proposals, best first; their SPIs are filled in.
+    pub proposals: Vec<Proposal>,
+    /// The own side's selector.
+    pub ts_local: TrafficSelector,
+    /// The peer's side's selector.
+    pub ts_remote: TrafficSelector,
 }
 
 /// Something that the endpoint wants done or known.

@@ -1,8 +1,7 @@
-//! The sans-IO core of ikeproof: IKE and ESP without sockets, clock or operating-system randomness.
+//! The sans-IO core of ikeproof: IKE, ESP and AH without sockets, clock or operating-system randomness.
 //!
 //! Everything this package sees is an input: datagrams, time, randomness, configuration. The same
-//! inputs give the same outputs, so a session with a real peer can be recorded and replayed. AH can
-//! be negotiated about, but the data plane does not run it.
+//! inputs give the same outputs, so a session with a real peer can be recorded and replayed.
 //!
 //! # The run loop
 //!
@@ -20,7 +19,9 @@
 //! use ikeproof_proto::event::Event;
 //! use ikeproof_proto::forward::ForwardConfig;
 //! use ikeproof_proto::io::{Command, Deadline, Path};
-//! use ikeproof_proto::policy::{ChildOffer, Credential, Identity, IkeOffer, Profile};
+//! use ikeproof_proto::policy::{
+//!     ChildOffer, Credential, Identity, IkeOffer, Profile, RemoteAccess,
+//! };
 //! use ikeproof_proto::time::Time;
 //! use ikeproof_proto::wire::v2::{Id, TrafficSelector};
 //!
@@ -34,6 +35,8 @@
 //!             psk: psk(),
 //!             bound_source: None,
 //!         }],
+//!         certificates: None,
+//!         remote_access: RemoteAccess::default(),
 //!         limits: Limits::default(),
 //!         timers: Timers::default(),
 //!         faults: Vec::new(),
@@ -129,6 +132,7 @@ pub mod fault;
 pub mod forward;
 pub mod io;
 pub mod middlebox;
+pub mod pki;
 pub mod policy;
 pub mod replay;
 pub mod sa;

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
+use super::table::Table;
 use crate::format::{Document, FileErrors, Problem, nearest};
 
 /// The profiles that come with the tool: name and text.
@@ -27,6 +28,8 @@ pub struct ProfileFile {
     pub readings: Vec<ReadingDoc>,
     /// Named ways to read the whole: reading and value.
     pub bundles: BTreeMap<String, BTreeMap<String, String>>,
+    /// The parameter tables of the document.
+    pub tables: Vec<Table>,
 }
 
 /// A statement of the edge's document.
@@ -162,6 +165,7 @@ impl ProfileFile {
         let mut document = Document::parse(text);
         let facts = document.read_items::<Fact>("fact");
         let readings = document.read_items::<ReadingDoc>("reading");
+        let tables = document.read_items::<Table>("table");
         let profile = document.take("profile");
         let policy = profile.as_ref().and_then(|profile| document.read::<Profile>(profile));
         let rest = document.read_rest::<Rest>();
@@ -181,6 +185,7 @@ impl ProfileFile {
                 facts: facts.into_iter().map(|(_, fact)| fact).collect(),
                 readings: readings.into_iter().map(|(_, reading)| reading).collect(),
                 bundles: plain(bundles),
+                tables: tables.into_iter().map(|(_, table)| table).collect(),
             }),
             _ => Err(FileErrors::new(name, text, problems)),
         }

@@ -5,7 +5,9 @@
 //! (`[profile]`). Loading checks that the four agree. Other edges are more files of this form.
 
 mod load;
+mod table;
 #[cfg(test)]
 mod tests;
 
 pub use load::{BUILTIN, Fact, LoadError, ProfileFile, ReadingDoc, Scope, load};
+pub use table::{Cell, Table, TableRow};

@@ -2,7 +2,7 @@
 
 use ikeproof_proto::crypto::suite::Group;
 use ikeproof_proto::policy::{
-    ChildContext, ChildOffer, ChildSelection, Forwarding, IkeOffer, IkeSelection, Ikev1Mode,
+    ChildContext, ChildOffer, ChildSelection, Forwarding, IkeOffer, IkeSelection, Ikev1Mode, Life,
     Phase1Context, Phase2Context, Phase2Offer, Profile, Refusal, Timers, phase1_offer,
     phase2_offer,
 };
@@ -47,8 +47,7 @@ fn child(profile: &Profile, offers: &str, context: &ChildContext) -> String {
     }
 }
 
-const FIRST: ChildContext =
-    ChildContext { ke_group: None, is_first: true, nat: false, runs_ah: true };
+const FIRST: ChildContext = ChildContext { ke_group: None, is_first: true, nat: false };
 const REFUSED_C1: &str = "refused: C1 (F09, R04)";
 
 #[rstest]
@@ -125,8 +124,7 @@ fn forward_secrecy(
     #[case] ke: Option<u16>,
     #[case] expected: &str,
 ) {
-    let context =
-        ChildContext { ke_group: ke.map(GroupId), is_first: false, nat: false, runs_ah: true };
+    let context = ChildContext { ke_group: ke.map(GroupId), is_first: false, nat: false };
     assert_eq!(child(&zscaler(&[("R25", r25)]), offer, &context), expected);
 }
 
@@ -147,7 +145,7 @@ fn phase_1_of_ikev1_is_selected(
     let auth = Phase1Auth::PRE_SHARED_KEY;
     let context = Phase1Context { mode: Ikev1Mode::Main, public_len: None, auth: &[auth] };
     let profile = zscaler(readings).for_ikev1();
-    match profile.select_phase1(&phase1_offer(&[offer], auth, 86_400), &context) {
+    match profile.select_phase1(&phase1_offer(&[offer], auth, Life::seconds(86_400)), &context) {
         Ok(choice) => assert_eq!(choice.suite.to_string(), expected),
         Err(refusal) => assert!(refusal.names(expected), "{refusal}"),
     }
@@ -167,7 +165,8 @@ fn phase_2_of_ikev1_is_selected(
 ) {
     let offer = offer.parse::<ChildOffer>().unwrap().proposal(1, &[], false);
     let encapsulation = Encapsulation::TUNNEL;
-    let wanted = Phase2Offer { spi: 0xc000_0001, seconds: 28_800, encapsulation };
+    let wanted =
+        Phase2Offer { spi: 0xc000_0001, life: Life::seconds(28_800), encapsulation, over_spi: 0 };
     let context = Phase2Context { public_len: None, nat: false, encapsulation };
     let profile = zscaler(readings).for_ikev1();
     match profile.select_phase2(&phase2_offer(&[offer], &wanted), &context) {
@@ -194,6 +193,9 @@ fn the_numbers_are_those_of_the_table() {
         Timers {
             ike_life: 86_400,
             child_life: 28_800,
+            ike_kilobytes: None,
+            child_kilobytes: None,
+            dpd: true,
             dpd_interval: 20,
             dpd_retries: 5,
             keepalive: 20

@@ -10,7 +10,7 @@ use super::failure::Trouble;
 use super::seen::{self, Tunnel};
 use super::setup::identity;
 use super::told;
-use crate::scenario::{CheckName, Established, Policies, Port};
+use crate::scenario::{CheckName, Established, Ikev1Auth, Policies, Port};
 
 impl CaseRun<'_> {
     pub(super) async fn established(
@@ -39,7 +39,8 @@ impl CaseRun<'_> {
         };
         self.is_as_wanted(party, tunnel, wanted).map_err(fail)?;
         // The peer must say so as well.
-        let up = |sa: &IkeSa| sa.established && sa.children.iter().any(|child| child.installed);
+        let installed = |sa: &IkeSa| sa.children.iter().filter(|child| child.installed).count();
+        let up = |sa: &IkeSa| sa.established && installed(sa) >= children;
         let up = self.until(party, within, async |sas| sas.iter().any(up)).await?;
         up.map_err(|sas| fail(format!("the edge has a tunnel, the peer has {}", told::sas(&sas))))?;
         // A control of what comes: without its policies the peer sends in clear. It has them by now.
@@ -56,7 +57,7 @@ impl CaseRun<'_> {
         wanted: &Established,
     ) -> Result<(), String> {
         let Tunnel { ike, children } = tunnel;
-        let child = children.first().ok_or("there is no Child SA")?;
+        let child = children.last().ok_or("there is no Child SA")?;
         if let Some(suite) = wanted.ike
             && suite != ike.suite
         {
@@ -109,6 +110,18 @@ impl CaseRun<'_> {
                 return Err(format!("the credential of {} was used", ike.credential));
             }
         }
+        if let Some(mode) = wanted.mode
+            && ike.ikev1.is_none_or(|it| it.mode != mode)
+        {
+            let seen = ike.ikev1.map_or_else(|| "IKEv2".to_owned(), |it| it.mode.to_string());
+            return Err(format!("the IKE SA came up by {seen}, not by {mode}"));
+        }
+        if let Some(auth) = wanted.auth.map(Ikev1Auth::number)
+            && ike.ikev1.is_none_or(|it| it.auth != auth)
+        {
+            let seen = ike.ikev1.map_or_else(|| "IKEv2".to_owned(), |it| it.auth.to_string());
+            return Err(format!("both sides authenticated by {seen}, not by {auth}"));
+        }
         if let Some(retried) = &wanted.retried {
             let seen = seen::retries(&self.node.log());
             if seen != *retried {
@@ -118,59 +131,76 @@ impl CaseRun<'_> {
         Ok(())
     }
 
-    /// SPIs of both sides crosswise, addresses, encapsulation.
+    /// SPIs of both sides crosswise, addresses, encapsulation; and no side has more than the other.
     pub(super) async fn sas_match(&self, party: &Party<'_>) -> Result<(), Trouble> {
         let fail = |why: String| Trouble::check(CheckName::SasMatch, why);
         let sas = party.peer.sas().await?;
         let tunnels = self.tunnels(party);
-        let Some(Tunnel { ike, children }) = tunnels.first() else {
+        if tunnels.is_empty() {
             return Err(fail("the edge has no IKE SA".to_owned()));
-        };
-        let number = |spi: &ikeproof_proto::wire::IkeSpi| u64::from_be_bytes(spi.0);
-        let theirs = sas.iter().find(|sa| {
-            // Not every daemon tells the SPIs of its IKE SAs.
-            sa.established
-                && sa.spi_i.is_none_or(|spi| spi == number(&ike.spi_i))
-                && sa.spi_r.is_none_or(|spi| spi == number(&ike.spi_r))
-        });
-        let Some(theirs) = theirs else {
-            return Err(fail(format!(
-                "the edge has the IKE SA {}:{}, the peer has {}",
-                ike.spi_i,
-                ike.spi_r,
-                told::sas(&sas)
-            )));
-        };
-        let we_began = ike.role == ikeproof_proto::event::Role::Initiator;
-        if theirs.initiator == we_began {
-            return Err(fail("both sides say that they are the initiator, or neither".to_owned()));
         }
-        for child in children {
-            let found = theirs.children.iter().find(|other| {
-                other.spi_in == child.spi_out && other.spi_out == child.spi_in && other.installed
-            });
-            let Some(other) = found else {
-                return Err(fail(format!(
-                    "the edge has SPIs {:#010x} in and {:#010x} out, the peer has {}",
-                    child.spi_in,
-                    child.spi_out,
-                    told::sas(std::slice::from_ref(theirs))
-                )));
-            };
-            if other.encap != child.udp_encapsulated {
-                return Err(fail(format!(
-                    "UDP encapsulation: {} at the edge, {} at the peer",
-                    child.udp_encapsulated, other.encap
-                )));
-            }
+        for tunnel in &tunnels {
+            matches(tunnel, &sas, tunnels.len()).map_err(fail)?;
         }
-        let installed = theirs.children.iter().filter(|child| child.installed).count();
-        if installed != children.len() {
-            let ours = children.len();
+        let up = sas.iter().filter(|sa| sa.established).count();
+        if up != tunnels.len() {
+            let ours = tunnels.len();
+            return Err(fail(format!("{ours} IKE SAs at the edge, {up} at the peer")));
+        }
+        let ours: usize = tunnels.iter().map(|tunnel| tunnel.children.len()).sum();
+        let installed = sas.iter().flat_map(|sa| &sa.children).filter(|it| it.installed).count();
+        if installed != ours {
             return Err(fail(format!("{ours} Child SAs at the edge, {installed} at the peer")));
         }
         Ok(())
     }
+}
+
+/// Whether a peer has the same IKE SA, of `count` in all, and the same Child SAs.
+fn matches(tunnel: &Tunnel, sas: &[IkeSa], count: usize) -> Result<(), String> {
+    let Tunnel { ike, children } = tunnel;
+    let number = |spi: &ikeproof_proto::wire::IkeSpi| u64::from_be_bytes(spi.0);
+    let theirs = sas.iter().find(|sa| {
+        // Not every daemon tells the SPIs of its IKE SAs.
+        sa.established
+            && sa.spi_i.is_none_or(|spi| spi == number(&ike.spi_i))
+            && sa.spi_r.is_none_or(|spi| spi == number(&ike.spi_r))
+    });
+    let Some(theirs) = theirs else {
+        return Err(format!(
+            "the edge has the IKE SA {}:{}, the peer has {}",
+            ike.spi_i,
+            ike.spi_r,
+            told::sas(sas)
+        ));
+    };
+    let we_began = ike.role == ikeproof_proto::event::Role::Initiator;
+    // Of several without SPIs any may be meant.
+    let is_this = count == 1 || theirs.spi_i.is_some();
+    if is_this && theirs.initiator == we_began {
+        return Err("both sides say that they are the initiator, or neither".to_owned());
+    }
+    for child in children {
+        // A daemon may count a pair under another IKE SA of the same two ends.
+        let found = sas.iter().flat_map(|sa| &sa.children).find(|other| {
+            other.spi_in == child.spi_out && other.spi_out == child.spi_in && other.installed
+        });
+        let Some(other) = found else {
+            return Err(format!(
+                "the edge has SPIs {:#010x} in and {:#010x} out, the peer has {}",
+                child.spi_in,
+                child.spi_out,
+                told::sas(sas)
+            ));
+        };
+        if other.encap != child.udp_encapsulated {
+            return Err(format!(
+                "UDP encapsulation: {} at the edge, {} at the peer",
+                child.udp_encapsulated, other.encap
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn text(selectors: &[TrafficSelector]) -> String {

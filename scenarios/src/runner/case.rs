@@ -12,17 +12,18 @@ use ikeproof_proto::io::Command;
 use ikeproof_proto::middlebox::RuleId;
 use ikeproof_proto::time::Time;
 use ikeproof_proto::transcript::Transcript;
+use ikeproof_proto::wire::v2::TrafficSelector;
 use ikeproof_vendors::peer::{About, DataPlane, Initiated, Peer, PeerConfig, Tuned};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, mpsc};
 
 use super::failure::Trouble;
 use super::faults;
 use super::plan::PeerChoice;
 use super::seen;
-use super::setup::{self, CHILD, CONNECTION, Inner, Place};
+use super::setup::{self, CONNECTION, Inner, Place};
 use super::stage::{Stage, Tested, Watching};
 use crate::scenario::{
-    Action, Case, CheckName, Edge, Nat, Need, Peer as PeerSpec, Policies, Scenario, Step,
+    Action, Case, CheckName, Edge, Nat, Need, Nets, Peer as PeerSpec, Policies, Scenario, Step,
 };
 
 /// Octets of datagrams and packets that a case records.
@@ -49,15 +50,26 @@ pub(super) struct Party<'a> {
     pub(super) peer: &'a dyn Peer,
     pub(super) config: PeerConfig,
     pub(super) watching: Option<Watching>,
-    /// Tells the task that initiates to do so.
-    begin: tokio::sync::watch::Sender<Option<Duration>>,
+    /// Tells the task that initiates to do so, for which network, and for how long at most.
+    begin: mpsc::UnboundedSender<(u32, Duration)>,
     dead: AtomicBool,
 }
 
 impl Party<'_> {
     /// Lets the peer initiate. What comes of it is for the checks to see.
-    pub(super) fn begin(&self, within: Duration) {
-        self.begin.send_replace(Some(within));
+    pub(super) fn begin(&self, net: u32, within: Duration) {
+        // Whoever listens is there as long as the case is.
+        let _ = self.begin.send((net, within));
+    }
+
+    /// The inner host of a network behind the peer.
+    pub(super) fn inner(&self, net: u32) -> Result<Inner, Trouble> {
+        Inner::parse(self.spec.inner.get_ref())?.nth(net)
+    }
+
+    /// All of these networks behind the peer.
+    pub(super) fn selectors(&self, nets: Nets) -> Result<Vec<TrafficSelector>, Trouble> {
+        nets.numbers().map(|net| Ok(self.inner(net)?.selector())).collect()
     }
 
     /// The peer was killed.
@@ -228,12 +240,8 @@ async fn run(stage: &Stage, task: &Task<'_>, prepared: Prepared) -> Finished {
         advances: Mutex::new(Vec::new()),
     };
     let initiations = begins.into_iter().zip(&run.parties).map(|(mut begin, party)| async move {
-        loop {
-            if begin.changed().await.is_err() {
-                return;
-            }
-            let Some(within) = *begin.borrow_and_update() else { continue };
-            match party.peer.initiate(CONNECTION, CHILD, within).await {
+        while let Some((net, within)) = begin.recv().await {
+            match party.peer.initiate(CONNECTION, &setup::child_name(net), within).await {
                 Ok(Initiated::Up) => {}
                 Ok(other) => tracing::debug!(?other, "the peer's initiation"),
                 Err(error) => tracing::debug!(%error, "the peer's initiation"),
@@ -252,7 +260,7 @@ async fn run(stage: &Stage, task: &Task<'_>, prepared: Prepared) -> Finished {
     finished
 }
 
-type Begin = tokio::sync::watch::Receiver<Option<Duration>>;
+type Begin = mpsc::UnboundedReceiver<(u32, Duration)>;
 
 /// Configures the peers and starts to watch their wires.
 async fn begin<'a>(
@@ -284,7 +292,7 @@ async fn begin<'a>(
         } else {
             None
         };
-        let (begin, begun) = tokio::sync::watch::channel(None);
+        let (begin, begun) = mpsc::unbounded_channel();
         let dead = AtomicBool::new(false);
         parties
             .push((Party { spec, at, place: *place, peer, config, watching, begin, dead }, begun));
@@ -296,10 +304,10 @@ fn watch_config(edge: &Edge, peer: &PeerSpec) -> Result<WatchConfig, Trouble> {
     let cidr = |inner: Inner| {
         Cidr::new(inner.host, inner.prefix).map_err(|error| Trouble::Setup(error.to_string()))
     };
-    let inner = vec![
-        cidr(Inner::parse(edge.inner.get_ref())?)?,
-        cidr(Inner::parse(peer.inner.get_ref())?)?,
-    ];
+    let mut inner = vec![cidr(Inner::parse(edge.inner.get_ref())?)?];
+    for net in 1..=*peer.nets.get_ref() {
+        inner.push(cidr(Inner::parse(peer.inner.get_ref())?.nth(net)?)?);
+    }
     Ok(WatchConfig { inner, ..WatchConfig::default() })
 }
 

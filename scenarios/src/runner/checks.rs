@@ -81,9 +81,12 @@ impl CaseRun<'_> {
 
     /// How long a check waits for what it wants, unless the scenario says.
     fn patience(&self, check: CheckName) -> Duration {
-        let control = self.case.control.as_ref();
-        let must_fail = control.is_some_and(|control| control.fails.contains(&check));
-        if must_fail { MUST_FAIL } else { WITHIN }
+        if self.must_fail(check) { MUST_FAIL } else { WITHIN }
+    }
+
+    /// Whether this is a control in which a check must fail.
+    pub(super) fn must_fail(&self, check: CheckName) -> bool {
+        self.case.control.as_ref().is_some_and(|control| control.fails.contains(&check))
     }
 
     /// The tunnels with a peer.
@@ -197,7 +200,8 @@ impl CaseRun<'_> {
     fn audited(&self) -> (Vec<Finding>, Vec<Decoded>) {
         // A copy, since reading takes its time and the edge writes to the log meanwhile.
         let log = self.node.log().clone();
-        super::ladder::audit(&log)
+        let audit = super::ladder::audit(&log);
+        (audit.findings, audit.decoded)
     }
 
     /// Neither side has an SA any more.

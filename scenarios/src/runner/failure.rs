@@ -31,6 +31,17 @@ impl Trouble {
         Self::Check { checks: vec![check], why: why.into(), line: 0 }
     }
 
+    /// The same, with what a check was about in front.
+    #[must_use]
+    pub fn of(self, what: &str) -> Self {
+        match self {
+            Self::Check { checks, why, line } => {
+                Self::Check { checks, why: format!("{what}: {why}"), line }
+            }
+            other => other,
+        }
+    }
+
     /// The same, with the line of the step.
     #[must_use]
     pub fn at(self, step: usize) -> Self {

@@ -6,7 +6,7 @@ use ikeproof_proto::event::Event;
 use ikeproof_proto::middlebox::{Datagram, Direction, Transport as Carrier};
 use ikeproof_proto::time::Time;
 use ikeproof_reports::model::Violation;
-use ikeproof_reports::timeline::{LadderItem, Message, Party, SideEvent};
+use ikeproof_reports::timeline::{Applied, LadderItem, Message, Party, SideEvent};
 use ikeproof_reports::verdict::{Blame, Severity};
 
 use core::time::Duration;
@@ -17,11 +17,21 @@ use crate::scenario::Case;
 /// The port behind NAT, where IKE has the non-ESP marker.
 const NAT_PORT: u16 = 4500;
 
-/// Packets of ESP that a ladder shows; those with findings are shown in any case.
+/// Packets of ESP and AH that a ladder shows; those with findings are shown in any case.
 const MAX_PACKETS: usize = 40;
 
-/// Audits all datagrams of a log: findings, and what was decoded.
-pub fn audit(log: &Log) -> (Vec<Finding>, Vec<Decoded>) {
+/// What the auditor says of a case.
+pub struct Audit {
+    /// What was broken.
+    pub findings: Vec<Finding>,
+    /// What was decoded.
+    pub decoded: Vec<Decoded>,
+    /// How often each rule was applied.
+    pub applied: Vec<Applied>,
+}
+
+/// Audits all datagrams of a log.
+pub fn audit(log: &Log) -> Audit {
     let mut auditor = Auditor::new();
     let mut findings = Vec::new();
     for entry in &log.keys {
@@ -31,7 +41,12 @@ pub fn audit(log: &Log) -> (Vec<Finding>, Vec<Decoded>) {
         findings.extend(auditor.datagram(&observed(*at, *direction, datagram)));
     }
     findings.extend(auditor.finish());
-    (findings, auditor.take_timeline())
+    let applied = auditor.applied().into_iter().map(|it| Applied {
+        requirement: it.rule.id.to_owned(),
+        edge: it.edge,
+        peer: it.peer,
+    });
+    Audit { findings, decoded: auditor.take_timeline(), applied: applied.collect() }
 }
 
 fn observed(at: Time, direction: Direction, datagram: &Datagram) -> Observed {
@@ -42,7 +57,8 @@ fn observed(at: Time, direction: Direction, datagram: &Datagram) -> Observed {
     };
     let transport = match transport {
         Carrier::Udp => Transport::Udp { src, dst, marker: local.port() == NAT_PORT },
-        Carrier::Esp | Carrier::Ah => Transport::Esp { src: src.ip(), dst: dst.ip() },
+        Carrier::Esp => Transport::Esp { src: src.ip(), dst: dst.ip() },
+        Carrier::Ah => Transport::Ah { src: src.ip(), dst: dst.ip() },
     };
     Observed { at, from, transport, bytes: bytes.clone() }
 }
@@ -100,7 +116,8 @@ pub fn ladder(
     let mut packets = 0;
     let mut items: Vec<LadderItem> = Vec::new();
     for one in decoded {
-        if matches!(one.transport, Transport::Esp { .. }) || one.summary.starts_with("ESP") {
+        let is_raw = matches!(one.transport, Transport::Esp { .. } | Transport::Ah { .. });
+        if is_raw || one.summary.starts_with("ESP") {
             packets += 1;
             let is_found = findings.iter().any(|finding| finding.frame == one.frame);
             if packets > MAX_PACKETS && !is_found {
@@ -111,7 +128,8 @@ pub fn ladder(
     }
     if packets > MAX_PACKETS {
         let at = decoded.last().map_or(Time::ZERO, |last| last.at);
-        let text = format!("{} more packets of ESP stand in the capture", packets - MAX_PACKETS);
+        let more = packets - MAX_PACKETS;
+        let text = format!("{more} more packets of ESP and AH stand in the capture");
         items.push(SideEvent::new(micros(at), Party::Outside, "more", text).into());
     }
     for (at, event) in &log.events {
@@ -139,6 +157,7 @@ fn rung(decoded: &Decoded, findings: &[Finding]) -> Message {
     let transport = match decoded.transport {
         Transport::Udp { src, dst, .. } => format!("UDP {}→{}", src.port(), dst.port()),
         Transport::Esp { .. } => "ESP".to_owned(),
+        Transport::Ah { .. } => "AH".to_owned(),
     };
     let mut message =
         Message::new(micros(decoded.at), (from, to), transport, decoded.summary.clone());

@@ -11,6 +11,7 @@ mod failure;
 mod faults;
 mod ladder;
 mod on_wire;
+mod pki;
 mod plan;
 mod refused;
 mod run;

@@ -45,12 +45,16 @@ impl CaseRun<'_> {
         let report =
             party.watching.as_ref().map(super::stage::Watching::report).unwrap_or_default();
         let log = self.node.log();
-        let WireReport { esp_raw, esp_udp, keepalives, fragments, largest, ports, .. } = &report;
+        let WireReport { esp_raw, esp_udp, ah, keepalives, fragments, largest, ports, .. } =
+            &report;
         let differs =
             |wanted: Option<bool>, seen: bool| wanted.is_some_and(|wanted| wanted != seen);
         let number = |octets: u16| usize::from(octets);
         if differs(wanted.raw_esp, *esp_raw > 0) {
             wrong.push((CheckName::RawEsp, format!("{esp_raw} packets of raw ESP were seen")));
+        }
+        if differs(wanted.raw_ah, *ah > 0) {
+            wrong.push((CheckName::RawAh, format!("{ah} packets of AH were seen")));
         }
         if differs(wanted.udp_encap, *esp_udp > 0) {
             wrong.push((CheckName::UdpEncap, format!("{esp_udp} packets of ESP in UDP were seen")));
@@ -78,6 +82,15 @@ impl CaseRun<'_> {
         }
         if wanted.no_fragments == Some(true) && *fragments > 0 {
             wrong.push((CheckName::NoFragments, format!("{fragments} outer fragments were seen")));
+        }
+        if let Some(wanted) = wanted.ike_fragments {
+            let (of_peer, of_edge) = seen::ike_fragments(&log);
+            if differs(wanted.peer, of_peer > 0) || differs(wanted.edge, of_edge > 0) {
+                let why = format!(
+                    "{of_peer} fragments of messages of the peer were seen, and {of_edge} of the edge"
+                );
+                wrong.push((CheckName::IkeFragments, why));
+            }
         }
         if let Some(most) = wanted.outer_max
             && *largest > number(most)

@@ -28,9 +28,9 @@ impl CaseRun<'_> {
         }
         let fits = |refusal: &seen::Refusal| {
             let kind = match (wanted.notify, wanted.child) {
-                (Some(notify), _) => !refusal.child && refusal.notify == notify.0,
-                (None, Some(notify)) => refusal.child && refusal.notify == notify.0,
-                (None, None) => false,
+                (Some(notify), _) => !refusal.child && refusal.notify == Some(notify.0),
+                (None, Some(notify)) => refusal.child && refusal.notify == Some(notify.0),
+                (None, None) => wanted.authentication == Some(true) && refusal.authentication,
             };
             kind && by.is_none_or(|by| by == refusal.by)
                 && wanted.rule.as_ref().is_none_or(|rule| seen::names(&refusal.rules, rule))
@@ -55,21 +55,25 @@ impl CaseRun<'_> {
             return Err(fail(format!("expected {wanted}; {seen}")));
         }
         let tunnels = self.tunnels(party);
+        let kept = wanted.children.unwrap_or(0);
         if wanted.child.is_some() {
-            // Whoever keeps an IKE SA without a Child SA is right; it must not have got one.
-            if tunnels.iter().any(|tunnel| !tunnel.children.is_empty()) {
-                return Err(fail("the Child SA is up all the same".to_owned()));
+            // Whoever keeps an IKE SA without a Child SA is right; it must not have got one more.
+            let children: usize = tunnels.iter().map(|tunnel| tunnel.children.len()).sum();
+            if children != kept {
+                let why = format!("it was refused, but there are {children} Child SAs, not {kept}");
+                return Err(fail(why));
             }
         } else if !tunnels.is_empty() {
             return Err(fail("the IKE SA is up all the same".to_owned()));
         }
         // The peer must not believe in a tunnel either. With only the Child SA refused, an IKE SA that is
         // still on its way has to come up or go.
-        let believes = |sa: &IkeSa| {
-            sa.children.iter().any(|child| child.installed)
-                || (wanted.child.is_none() == sa.established)
+        let believes = |sa: &IkeSa| wanted.child.is_none() == sa.established;
+        let agrees = |sas: &[IkeSa]| {
+            let children = sas.iter().flat_map(|sa| &sa.children);
+            children.filter(|child| child.installed).count() == kept && !sas.iter().any(believes)
         };
-        match self.until(party, within, async |sas| !sas.iter().any(believes)).await? {
+        match self.until(party, within, async |sas| agrees(sas)).await? {
             Ok(()) => Ok(()),
             Err(sas) => Err(fail(format!("it was refused, but the peer has {}", told::sas(&sas)))),
         }

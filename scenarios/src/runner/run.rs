@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ikeproof_reports::model::{Report, Run as RunFacts, SkippedPeer};
 use ikeproof_reports::timeline::CaseTimeline;
 use ikeproof_reports::verdict::Verdict;
-use ikeproof_reports::{exit_status, write_run};
+use ikeproof_reports::{Subject, exit_status, write_run};
 use ikeproof_vendors::run::{Run, keep, sweep};
 use ikeproof_vendors::{Docker, docker, images};
 use tokio::sync::watch;
@@ -47,6 +47,9 @@ pub struct RunOptions {
     pub rerun: Vec<String>,
     /// What is known to fail.
     pub expected: ExpectedFailures,
+    /// What the run is to say the coverage of; see
+    /// [`Catalogue::subjects`](crate::catalogue::Catalogue::subjects).
+    pub catalogue: Vec<Subject>,
 }
 
 /// Is told how a run goes on. Every call comes from some task of the run.
@@ -149,8 +152,8 @@ pub async fn run(
     facts.gate_findings.extend(options.expected.findings(&peers, &cases, today));
     let mut report = Report::new(facts, cases);
     report.run.exit_status = exit_status(&report);
-    let written =
-        write_run(&options.folder, &report, &timelines).map_err(|error| error.to_string())?;
+    let written = write_run(&options.folder, &report, &timelines, &options.catalogue)
+        .map_err(|error| error.to_string())?;
     Ok(RunOutcome { report, warnings: written.warnings })
 }
 

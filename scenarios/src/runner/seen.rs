@@ -4,10 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ikeproof_driver::inner::InnerEvent;
 use ikeproof_driver::node::Log;
-use ikeproof_proto::event::{ChildEstablished, CloseReason, Event, IkeEstablished, Offer, Side};
+use ikeproof_proto::event::{
+    ChildEstablished, CloseReason, Event, IkeEstablished, Notification, Offer, Side,
+};
 use ikeproof_proto::io::IkeHandle;
-use ikeproof_proto::middlebox::{Direction, MessageKey, MessageKind, MiddleboxEvent, Transport};
+use ikeproof_proto::middlebox::{
+    Datagram, Direction, MessageKey, MessageKind, MiddleboxEvent, Transport,
+};
 use ikeproof_proto::wire::NotifyType;
+use ikeproof_proto::wire::v1::PayloadKind;
 use ikeproof_proto::wire::v2::Id;
 
 use crate::scenario::{EventName, Retry};
@@ -62,6 +67,12 @@ impl Tunnels {
                     tunnel.children.push((**child).clone());
                 }
             }
+            Event::ChildrenAdopted { ike, from, .. } => {
+                let old = self.up.get_mut(from).map(|old| std::mem::take(&mut old.children));
+                if let Some(new) = self.up.get_mut(ike) {
+                    new.children.extend(old.into_iter().flatten());
+                }
+            }
             Event::ChildClosed { ike, spi_in, .. } => {
                 if let Some(tunnel) = self.up.get_mut(ike) {
                     tunnel.children.retain(|child| child.spi_in != *spi_in);
@@ -93,8 +104,10 @@ pub fn open_sas(log: &Log) -> usize {
 pub struct Refusal {
     /// Who refused.
     pub by: Side,
-    /// With what.
-    pub notify: NotifyType,
+    /// With what, if anything was said.
+    pub notify: Option<Notification>,
+    /// Because the other end could not prove who it is.
+    pub authentication: bool,
     /// Only the Child SA; the IKE SA stays.
     pub child: bool,
     /// The rules that were named, or the reason given.
@@ -108,12 +121,15 @@ pub fn refusals(log: &Log) -> Vec<Refusal> {
     let mut refusals = Vec::new();
     // The rules of a Child SA's offer stand in the event before its refusal.
     let mut child_rules = (Vec::new(), String::new());
+    // Of the logins that failed only the last one ends the SA.
+    let mut login = None;
     for (_, event) in &log.events {
         match event {
             Event::ProposalRefused { what: Offer::Ike, refusal, answer, .. } => {
                 refusals.push(Refusal {
                     by: Side::Local,
-                    notify: *answer,
+                    notify: Some(*answer),
+                    authentication: false,
                     child: false,
                     rules: rules_of(refusal),
                     text: refusal.to_string(),
@@ -124,34 +140,60 @@ pub fn refusals(log: &Log) -> Vec<Refusal> {
             }
             Event::GroupRefused { offered, wanted, .. } => refusals.push(Refusal {
                 by: Side::Local,
-                notify: NotifyType::INVALID_KE_PAYLOAD,
+                notify: Some(NotifyType::INVALID_KE_PAYLOAD.into()),
+                authentication: false,
                 child: false,
                 rules: Vec::new(),
                 text: format!("group {offered} came, group {wanted} is wanted"),
             }),
-            Event::IdentityRefused { rule, says, id, .. } => refusals.push(Refusal {
+            Event::IdentityRefused { rule, says, id, answer, .. } => refusals.push(Refusal {
                 by: Side::Local,
-                notify: NotifyType::AUTHENTICATION_FAILED,
+                notify: *answer,
+                authentication: false,
                 child: false,
                 rules: vec![rule.clone()],
                 text: format!("{id}: {says} [{rule}]"),
             }),
-            Event::AuthenticationFailed { id, .. } => refusals.push(Refusal {
+            Event::AuthenticationFailed { id, answer, .. } => refusals.push(Refusal {
                 by: Side::Local,
-                notify: NotifyType::AUTHENTICATION_FAILED,
+                notify: *answer,
+                authentication: true,
                 child: false,
                 rules: Vec::new(),
                 text: format!("AUTH of {id} does not fit its key"),
             }),
+            Event::XauthFailed { of: Side::Peer, user, why, last: true, .. } => {
+                let user = user.as_deref().unwrap_or("nobody");
+                login = Some(format!("the login of {user}: {why}"));
+            }
+            // Whoever deletes the SA then: libreswan does it itself.
+            Event::IkeClosed { established: true, .. } if login.is_some() => {
+                refusals.push(Refusal {
+                    by: Side::Local,
+                    notify: None,
+                    authentication: true,
+                    child: false,
+                    rules: Vec::new(),
+                    text: login.take().unwrap_or_default(),
+                });
+            }
             Event::ChildRefused { by, notify, detail, .. } => {
                 let (mut rules, text) = std::mem::take(&mut child_rules);
                 rules.push(detail.clone());
                 let text = if text.is_empty() { detail.clone() } else { text };
-                refusals.push(Refusal { by: *by, notify: *notify, child: true, rules, text });
+                refusals.push(Refusal {
+                    by: *by,
+                    notify: *notify,
+                    authentication: false,
+                    child: true,
+                    rules,
+                    text,
+                });
             }
             Event::PeerRefused { notify, exchange, .. } => refusals.push(Refusal {
                 by: Side::Peer,
-                notify: *notify,
+                notify: Some(*notify),
+                authentication: false,
                 child: false,
                 rules: Vec::new(),
                 text: format!("the peer answered {exchange} with {notify}"),
@@ -203,6 +245,7 @@ pub fn count(log: &Log, name: EventName) -> usize {
         }
         EventName::CookieDemanded => events(|event| matches!(event, Event::CookieDemanded { .. })),
         EventName::InvalidKeSent => events(|event| matches!(event, Event::GroupRefused { .. })),
+        EventName::ProbeAnswered => events(|event| matches!(event, Event::ProbeAnswered { .. })),
         EventName::LivenessProbe => events(|event| matches!(event, Event::ProbeSent { .. })),
         EventName::PeerDead => {
             events(|event| matches!(event, Event::IkeClosed { reason: CloseReason::DeadPeer, .. }))
@@ -223,13 +266,32 @@ pub fn count(log: &Log, name: EventName) -> usize {
             events(|event| matches!(event, Event::ChildEstablished(child) if child.narrowed))
         }
         EventName::PeerMoved => events(|event| matches!(event, Event::PeerMoved { .. })),
+        EventName::ChildrenAdopted => {
+            events(|event| matches!(event, Event::ChildrenAdopted { .. }))
+        }
+        EventName::ChildEstablished => events(|event| matches!(event, Event::ChildEstablished(_))),
+        EventName::IkeExpired => {
+            events(|event| matches!(event, Event::IkeClosed { reason: CloseReason::Expired, .. }))
+        }
+        EventName::IkeClosed => {
+            events(|event| matches!(event, Event::IkeClosed { established: true, .. }))
+        }
         EventName::IkeDeleted => events(|event| {
             matches!(event, Event::IkeClosed { reason: CloseReason::DeletedByPeer, .. })
         }),
         EventName::ChildDeleted => events(|event| {
             matches!(event, Event::ChildClosed { reason: CloseReason::DeletedByPeer, .. })
         }),
+        EventName::XauthFailed => {
+            events(|event| matches!(event, Event::XauthFailed { of: Side::Peer, .. }))
+        }
+        EventName::HeldFromPeer => held(log, Direction::ToEdge),
+        EventName::HeldFromEdge => held(log, Direction::ToPeer),
+        EventName::AddressAssigned => {
+            events(|event| matches!(event, Event::AddressAssigned { to: Side::Peer, .. }))
+        }
         EventName::FaultApplied => events(|event| matches!(event, Event::FaultApplied { .. })),
+        EventName::TrafficDropped => events(|event| matches!(event, Event::TrafficDropped { .. })),
         EventName::Dropped => events(|event| matches!(event, Event::PacketDropped { .. })),
         EventName::MssClamped => log
             .observations
@@ -243,9 +305,17 @@ pub fn count(log: &Log, name: EventName) -> usize {
     }
 }
 
-/// How many requests of IKE were sent more than once, whoever sent them. Copies that the network in
-/// between made are not counted, and what it lost is.
+/// How many datagrams of one side were held back.
+fn held(log: &Log, way: Direction) -> usize {
+    let is_held = |event: &MiddleboxEvent| matches!(event, MiddleboxEvent::Held { direction, .. } if *direction == way);
+    log.middlebox.iter().filter(|(_, event)| is_held(event)).count()
+}
+
+/// How many requests of IKE were sent more than once, whoever sent them, after something had happened to
+/// them or to their answers: the network in between lost one, or a fault spoilt it. A peer that is merely
+/// slow makes for repetitions, too, and these prove nothing. Copies that the network made are not counted.
 pub fn requests_sent_again(log: &Log) -> usize {
+    let spoilt = spoilt(log);
     let mut requests: BTreeMap<(bool, MessageKey), Sent<'_>> = BTreeMap::new();
     // The edge's datagrams are logged as they leave it, the peer's as they arrive.
     for (_, direction, datagram) in &log.datagrams {
@@ -273,9 +343,27 @@ pub fn requests_sent_again(log: &Log) -> usize {
     let again = |((_, key), sent): &(&(bool, MessageKey), &Sent<'_>)| {
         // A first request that a cookie or another group was asked of is sent anew, not again.
         let once = sent.messages.len().max(1);
-        !key.response && sent.copies.saturating_sub(sent.made_between) > once
+        let named = (key.exchange, key.message_id);
+        !key.response
+            && sent.copies.saturating_sub(sent.made_between) > once
+            && spoilt.contains(&named)
     };
     requests.iter().filter(again).count()
+}
+
+/// The exchanges, by type and Message ID, of which a message was lost on the way or sent with a fault.
+fn spoilt(log: &Log) -> BTreeSet<(u8, u32)> {
+    let lost = log.middlebox.iter().filter_map(|(_, event)| match event {
+        MiddleboxEvent::Dropped { message: MessageKind::Ike(key), .. } => {
+            Some((key.exchange, key.message_id))
+        }
+        _ => None,
+    });
+    let faulty = log.events.iter().filter_map(|(_, event)| match event {
+        Event::FaultApplied { exchange, message_id, .. } => Some((exchange.0, *message_id)),
+        _ => None,
+    });
+    lost.chain(faulty).collect()
 }
 
 /// The datagrams of one message.
@@ -295,6 +383,25 @@ pub fn disturbed(log: &Log) -> usize {
         })
         .count()
 }
+
+/// How many fragments of messages of IKEv1 the peers and the edge have sent.
+pub fn ike_fragments(log: &Log) -> (usize, usize) {
+    let is_fragment = |datagram: &Datagram| {
+        let bytes = &datagram.bytes[..];
+        // In front of a cookie, which is never 0, there may be the non-ESP marker.
+        let message = bytes.strip_prefix(&[0; 4]).unwrap_or(bytes);
+        matches!(datagram.kind(), MessageKind::Ike(MessageKey { major: 1, .. }))
+            && message.get(NEXT_PAYLOAD_AT) == Some(&PayloadKind::FRAGMENT.0)
+    };
+    let sent = |way: Direction| {
+        let all = log.datagrams.iter();
+        all.filter(|(_, to, datagram)| *to == way && is_fragment(datagram)).count()
+    };
+    (sent(Direction::ToEdge), sent(Direction::ToPeer))
+}
+
+/// Where a header names the first payload (RFC 2408, section 3.1).
+const NEXT_PAYLOAD_AT: usize = 16;
 
 /// The ports of the peers as the edge sees them.
 pub fn outside_ports(log: &Log) -> Vec<u16> {

@@ -6,21 +6,28 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use ikeproof_proto::config::{Connection, EndpointConfig, Limits, NatPorts, Timers};
+use ikeproof_proto::config::{
+    Connection, EndpointConfig, Fragmentation, Ikev1Options, Limits, NatPorts, Timers,
+};
 use ikeproof_proto::crypto::suite::{ChildProtocol, Encr, Esn, Integ, Prf};
 use ikeproof_proto::crypto::{Hash, SecretBytes};
 use ikeproof_proto::forward::ForwardConfig;
+use ikeproof_proto::io::ChildAsk;
 use ikeproof_proto::middlebox::{Chance, DirectionConfig, Impairment, MiddleboxConfig};
 use ikeproof_proto::policy::{
-    ChildOffer, Credential, Forwarding, Identity, IkeOffer, Profile, Selector,
+    ChildOffer, Credential, Forwarding, Identity, IkeOffer, Ikev1Mode, Profile, RemoteAccess,
+    Selector, XauthUser,
 };
-use ikeproof_proto::wire::v2::TrafficSelector;
+use ikeproof_proto::wire::v2::{Proposal, TrafficSelector};
 use ikeproof_vendors::peer as vendor;
 
 use super::failure::Trouble;
-use super::faults;
+use super::{faults, pki};
 use crate::profile::LoadError;
-use crate::scenario::{Affects, Case, Edge, IdSpec, Nat, Peer, PeerCookie, PeerDpd, Port};
+use crate::scenario::{
+    Affects, Case, CertificateSize, Edge, IdSpec, Ikev1Auth, LoginSpec, Nat, Nets, Peer,
+    PeerCookie, PeerDpd, Port, Version,
+};
 
 /// Where the edge and one of its peers are.
 #[derive(Clone, Copy, Debug)]
@@ -53,6 +60,26 @@ impl Inner {
             IpAddr::V6(v6) => IpAddr::V6((u128::from(v6) | 1).into()),
         };
         Ok(Self { host, prefix })
+    }
+
+    /// The network of that number, from 1, of those behind a peer: each follows the one before it.
+    pub fn nth(self, number: u32) -> Result<Self, Trouble> {
+        let beyond = || Trouble::Setup(format!("no network {number} follows {}", self.network()));
+        let before = number.checked_sub(1).ok_or_else(beyond)?;
+        let host = match self.host {
+            IpAddr::V4(v4) => {
+                let size = 1_u32.checked_shl(32 - u32::from(self.prefix)).ok_or_else(beyond)?;
+                let host = before.checked_mul(size).and_then(|by| u32::from(v4).checked_add(by));
+                IpAddr::V4(host.ok_or_else(beyond)?.into())
+            }
+            IpAddr::V6(v6) => {
+                let size = 1_u128.checked_shl(128 - u32::from(self.prefix)).ok_or_else(beyond)?;
+                let by = u128::from(before).checked_mul(size);
+                let host = by.and_then(|by| u128::from(v6).checked_add(by));
+                IpAddr::V6(host.ok_or_else(beyond)?.into())
+            }
+        };
+        Ok(Self { host, ..self })
     }
 
     /// The address of the network.
@@ -159,28 +186,63 @@ pub fn endpoint(
         profile,
         identity,
         credentials,
-        limits: Limits::default(),
+        certificates: peers
+            .iter()
+            .any(by_signature)
+            .then(|| pki::edge(edge, first, seed, size(peers)))
+            .transpose()?,
+        remote_access: RemoteAccess {
+            users: edge.users.iter().map(|user| xauth_user(user, seed)).collect(),
+            pool: edge.pool.clone(),
+            ..RemoteAccess::default()
+        },
+        limits: Limits { fragmentation: edge.fragmentation, ..Limits::default() },
         timers: Timers::default(),
         faults: faults::configured(edge)?,
         log_keys: true,
     })
 }
 
-/// What an edge asks a peer for, as initiator.
+fn xauth_user(user: &LoginSpec, seed: u64) -> XauthUser {
+    let password = SecretBytes::new(key(seed, &user.password));
+    XauthUser { name: user.name.clone(), password }
+}
+
+/// What an edge asks for, as initiator, under an IKE SA that is up: traffic with a network behind a peer.
+pub fn edge_child(edge: &Edge, peer: &Peer, net: u32) -> Result<ChildAsk, Trouble> {
+    let own = edge.ts.as_ref().and_then(|ts| ts.local.first()).or(peer.ts.remote.first());
+    let inner_edge = Inner::parse(edge.inner.get_ref())?;
+    Ok(ChildAsk {
+        proposals: child_proposals(edge, peer),
+        ts_local: own.map_or_else(|| inner_edge.selector(), |selector| selector.0),
+        ts_remote: Inner::parse(peer.inner.get_ref())?.nth(net)?.selector(),
+    })
+}
+
+fn child_proposals(edge: &Edge, peer: &Peer) -> Vec<Proposal> {
+    let esp = if edge.esp.is_empty() { &peer.esp } else { &edge.esp };
+    // The first child SA of IKEv2 comes without a key exchange of its own, unlike that of IKEv1.
+    let is_first = peer.version == Version::V2;
+    numbered(esp, |offer: &ChildOffer, n| offer.proposal(n, &[0; 4], is_first))
+}
+
+/// What an edge asks a peer for, as initiator: traffic with these networks behind it.
 pub fn edge_connection(
     edge: &Edge,
     peer: &Peer,
     at: usize,
     place: Place,
     seed: u64,
+    nets: Nets,
 ) -> Result<Connection, Trouble> {
     let ike = if edge.ike.is_empty() { &peer.ike } else { &edge.ike };
-    let esp = if edge.esp.is_empty() { &peer.esp } else { &edge.esp };
     let inner_edge = Inner::parse(edge.inner.get_ref())?;
     let inner_peer = Inner::parse(peer.inner.get_ref())?;
     let label = edge.credentials.get(at).map_or(peer.psk.as_str(), |spec| spec.psk.as_str());
-    let selectors = |said: &[Selector], inner: Inner| {
-        if said.is_empty() { vec![inner.selector()] } else { said.iter().map(|s| s.0).collect() }
+    let nets: Vec<_> = nets.numbers().map(|net| inner_peer.nth(net)).collect::<Result<_, _>>()?;
+    let selectors = |said: &[Selector], inner: &[Inner]| match said {
+        [] => inner.iter().map(|inner| inner.selector()).collect(),
+        said => said.iter().map(|said| said.0).collect(),
     };
     // What the edge protects is what it asks for; where nothing is said, it asks for what the peer has.
     fn asked<'a>(own: Option<&'a [Selector]>, mirrored: &'a [Selector]) -> &'a [Selector] {
@@ -200,12 +262,42 @@ pub fn edge_connection(
         expect_id: None,
         psk: SecretBytes::new(key(seed, label)),
         ike: numbered(ike, |offer: &IkeOffer, n| offer.proposal(n, &[])),
-        child: numbered(esp, |offer: &ChildOffer, n| offer.proposal(n, &[0; 4], true)),
-        ts_local: selectors(ts_local, inner_edge),
-        ts_remote: selectors(ts_remote, inner_peer),
-        ikev1: None,
-        force_encapsulation: false,
+        child: child_proposals(edge, peer),
+        ts_local: selectors(ts_local, &[inner_edge]),
+        ts_remote: selectors(ts_remote, &nets),
+        ikev1: match peer.version {
+            Version::V1 => {
+                let certificates =
+                    by_signature(peer).then(|| pki::edge(edge, place, seed, peer.certificates));
+                Some(Ikev1Options {
+                    mode: mode(peer),
+                    nat_traversal: edge.begins.nat_traversal,
+                    clear_third_message: edge.begins.clear_third_message,
+                    certificates: certificates.transpose()?,
+                    ..Ikev1Options::default()
+                })
+            }
+            Version::V2 => None,
+        },
+        force_encapsulation: edge.begins.pretend_nat,
     })
+}
+
+/// How large the edge's certificate is, which all peers get to see.
+fn size(peers: &[Peer]) -> CertificateSize {
+    let is_large = |peer: &Peer| peer.certificates == CertificateSize::Large;
+    if peers.iter().any(is_large) { CertificateSize::Large } else { CertificateSize::Ordinary }
+}
+
+/// The mode of phase 1 that a peer of IKEv1 uses.
+fn mode(peer: &Peer) -> Ikev1Mode {
+    peer.mode.as_ref().map_or_else(Ikev1Mode::default, |mode| *mode.get_ref())
+}
+
+/// Whether a peer of IKEv1 authenticates by its certificate.
+fn by_signature(peer: &Peer) -> bool {
+    peer.version == Version::V1
+        && peer.auth.as_ref().is_some_and(|auth| *auth.get_ref() == Ikev1Auth::Rsa)
 }
 
 fn numbered<T, P>(offers: &[T], proposal: impl Fn(&T, u8) -> P) -> Vec<P> {
@@ -256,20 +348,31 @@ pub fn peer_config(
         Some(spec) => identity(spec, place.edge, place.edge),
         None => edge_identity(edge, place),
     };
-    let child = vendor::Child {
-        name: CHILD.to_owned(),
-        protocol: protocol(&peer.esp),
-        mode: vendor::Mode::Tunnel,
-        proposals: peer.esp.iter().map(child_proposal).collect::<Result<_, _>>()?,
-        local: selectors(&peer.ts.local, inner_peer),
-        remote: selectors(&peer.ts.remote, inner_edge),
-        start: vendor::Start::Wait,
-        rekey: None,
-        replay_window: None,
+    let numbers = 1..=*peer.nets.get_ref();
+    let nets: Vec<_> = numbers.clone().map(|net| inner_peer.nth(net)).collect::<Result<_, _>>()?;
+    let child = |(number, net): (u32, &Inner)| -> Result<vendor::Child, Trouble> {
+        Ok(vendor::Child {
+            name: child_name(number),
+            protocol: protocol(&peer.esp),
+            mode: peer.encapsulation,
+            proposals: peer.esp.iter().map(child_proposal).collect::<Result<_, _>>()?,
+            over: peer.over.as_ref().map(child_proposal).transpose()?,
+            local: selectors(&peer.ts.local, *net),
+            remote: selectors(&peer.ts.remote, inner_edge),
+            start: vendor::Start::Wait,
+            rekey: None,
+            life_bytes: peer.life().child_bytes.map(|octets| octets.0),
+            replay_window: None,
+        })
     };
+    let children = numbers.zip(&nets).map(child).collect::<Result<_, _>>()?;
     let connection = vendor::Connection {
         name: CONNECTION.to_owned(),
-        version: vendor::Version::V2,
+        version: match (peer.version, mode(peer)) {
+            (Version::V2, _) => vendor::Version::V2,
+            (Version::V1, Ikev1Mode::Main) => vendor::Version::V1Main,
+            (Version::V1, Ikev1Mode::Aggressive) => vendor::Version::V1Aggressive,
+        },
         local: vendor::End {
             address: Some(place.own),
             port,
@@ -281,10 +384,18 @@ pub fn peer_config(
             identity: Some(vendor_identity(&remote_id)),
         },
         psk: vendor::Psk::new(key(seed, &peer.psk)),
+        login: peer.login.as_ref().map(|login| vendor::Login {
+            name: login.name.clone(),
+            password: vendor::Psk::new(key(seed, &login.password)),
+            then: login.then.as_ref().map(|label| vendor::Psk::new(key(seed, label))),
+        }),
+        mode_config: peer.mode_config,
         ike: peer.ike.iter().map(ike_proposal).collect::<Result<_, _>>()?,
-        children: vec![child],
+        children,
         force_encap: false,
-        fragmentation: Some(false),
+        fragmentation: Some(
+            peer.fragmentation.as_ref().map_or(Fragmentation::Off, |it| *it.get_ref()),
+        ),
         mobike: Some(peer.mobike),
         dpd: match peer.dpd {
             PeerDpd::Off => None,
@@ -294,13 +405,19 @@ pub fn peer_config(
             }),
         },
         rekey: None,
+        life_bytes: peer.life().ike_bytes.map(|octets| octets.0),
     };
     Ok(vendor::PeerConfig {
         connections: vec![connection],
         secrets: Vec::new(),
-        inner: vec![vendor::InnerAddress { address: inner_peer.host, prefix: inner_peer.prefix }],
+        rsa: by_signature(peer).then(|| pki::peer(peer, place, seed)).transpose()?,
+        inner: nets
+            .iter()
+            .map(|net| vendor::InnerAddress { address: net.host, prefix: net.prefix })
+            .collect(),
         daemon: vendor::Daemon {
             cookies: peer.cookie == PeerCookie::Always,
+            accept_aggressive_psk: mode(peer) == Ikev1Mode::Aggressive,
             ..if lossy { PATIENT } else { vendor::Daemon::default() }
         },
     })
@@ -317,8 +434,10 @@ const PATIENT: vendor::Daemon = vendor::Daemon {
 
 /// The name of the one connection of a peer.
 pub const CONNECTION: &str = "edge";
-/// The name of its one child.
-pub const CHILD: &str = "net";
+/// The name of its child for a network behind it.
+pub fn child_name(net: u32) -> String {
+    if net == 1 { "net".to_owned() } else { format!("net-{net}") }
+}
 
 /// Whether a peer of the case is behind the router.
 pub fn behind_router(peer: &Peer) -> bool {
@@ -435,5 +554,28 @@ pub fn middlebox_nat(place: Place) -> ikeproof_proto::middlebox::NatConfig {
         ports: Some((30_000, 31_000)),
         idle_timeout_ms: None,
         raw: RawNat::Drop,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("10.7.0.0/24", 1, Some("10.7.0.1"))]
+    #[case("10.7.0.0/24", 9, Some("10.7.8.1"))]
+    #[case("10.7.0.4/30", 2, Some("10.7.0.9"))]
+    #[case("2001:db8::/64", 3, Some("2001:db8:0:2::1"))]
+    #[case("255.255.255.0/24", 2, None)]
+    #[case("10.7.0.0/24", 0, None)]
+    fn networks_follow_one_another(
+        #[case] first: &str,
+        #[case] number: u32,
+        #[case] host: Option<&str>,
+    ) {
+        let nth = Inner::parse(first).unwrap().nth(number);
+        assert_eq!(nth.ok().map(|inner| inner.host.to_string()).as_deref(), host);
     }
 }

@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
+use ikeproof_proto::config::Connection;
 use ikeproof_proto::event::Event;
 use ikeproof_proto::io::{Command, IkeHandle};
 use ikeproof_proto::middlebox::{Action as Fate, Class, Direction as Way, Release, Rule};
-use ikeproof_vendors::peer::Target;
+use ikeproof_proto::wire::v2::TrafficSelector;
+use ikeproof_vendors::peer::{IkeSa, Target};
 
 use super::case::{CaseRun, Party};
 use super::failure::Trouble;
 use super::faults;
-use super::setup::{self, CHILD, CONNECTION};
+use super::setup::{self, CONNECTION};
 use crate::scenario::{
-    Action, Actor, Delete, Direction, Initiate, MessageMatch, Scope, Side, Step, What, Which,
+    Action, Actor, Delete, Direction, Initiate, MessageMatch, Nets, Scope, Side, Step, What, Which,
 };
 
 /// How long an initiation may take before the peer is left alone with it.
@@ -34,7 +36,7 @@ impl CaseRun<'_> {
 
     async fn action(&self, action: &Action) -> Result<(), Trouble> {
         match action {
-            Action::Initiate(initiate) => self.initiate(initiate),
+            Action::Initiate(initiate) => self.initiate(initiate).await,
             Action::Expect(expect) => self.expect(expect).await,
             Action::Traffic(traffic) => self.traffic(traffic).await,
             Action::Never(never) => self.never(never).await,
@@ -42,12 +44,24 @@ impl CaseRun<'_> {
             Action::Delete(delete) => self.delete(delete).await,
             Action::Kill(which) => self.kill(which).await,
             Action::Restart(which) => self.restart(which).await,
+            Action::Forget(which) => self.forget(which).await,
+            Action::NextPassword(which) => {
+                let named = which.peer.as_ref().map(|name| name.get_ref().as_str());
+                for party in self.parties(named)? {
+                    party.peer.next_password().await?;
+                }
+                Ok(())
+            }
             Action::Hold(message) => self.rule(message, Fate::Hold, true).await,
             Action::Drop(message) => self.rule(message, Fate::Drop, false).await,
             Action::Duplicate(message) => self.rule(message, Fate::Repeat(1), false).await,
+            Action::Calm => {
+                self.node.calm();
+                Ok(())
+            }
             Action::Release => {
                 for rule in self.held.lock().await.drain(..) {
-                    self.node.release(rule, Release::InOrder);
+                    self.node.lift(rule, Release::InOrder);
                 }
                 Ok(())
             }
@@ -57,8 +71,9 @@ impl CaseRun<'_> {
                 Ok(())
             }
             Action::Parallel(branches) => {
+                // One that fails does not end the others: what a peer was told to do it would go on with.
                 let branches = branches.iter().map(|steps| self.play(steps));
-                futures_util::future::try_join_all(branches).await.map(drop)
+                futures_util::future::join_all(branches).await.into_iter().collect()
             }
             Action::Repeat(times, steps) => {
                 for _ in 0..*times {
@@ -73,28 +88,40 @@ impl CaseRun<'_> {
         actor.side(self.case.initiator)
     }
 
-    fn initiate(&self, initiate: &Initiate) -> Result<(), Trouble> {
+    async fn initiate(&self, initiate: &Initiate) -> Result<(), Trouble> {
         let named = initiate.peer.as_ref().map(|name| name.get_ref().as_str());
+        let nets = initiate.net.as_ref().map(|net| *net.get_ref());
         for party in self.parties(named)? {
             match (self.side(initiate.by), initiate.what) {
-                (Side::Edge, What::Tunnel) => {
-                    let connection = setup::edge_connection(
-                        self.edge,
-                        party.spec,
-                        party.at,
-                        party.place,
-                        self.seed,
-                    )?;
-                    self.node.command(Command::Initiate(Box::new(connection)));
-                }
+                (Side::Edge, What::Tunnel) => self.edge_begins(party, nets)?,
                 (Side::Edge, What::Liveness) => {
                     for ike in self.handles(party) {
                         self.node.command(Command::Probe { ike });
                     }
                 }
+                (Side::Edge, What::Rekey) => {
+                    for (ike, spi) in self.pairs(party, nets)? {
+                        self.node.command(Command::RekeyChild { ike, spi });
+                    }
+                }
+                (Side::Edge, What::Reauth) => {
+                    let mut anew = self.edge_connection(party, Nets::FIRST)?;
+                    anew.ts_local.clear();
+                    self.node.command(Command::Initiate(Box::new(anew)));
+                }
+                (Side::Peer, What::Reauth) => {
+                    party.peer.rekey(&Target::Ike(CONNECTION.to_owned())).await?;
+                }
+                (Side::Peer, What::Rekey) => {
+                    for child in self.children(party, nets)? {
+                        party.peer.rekey(&child).await?;
+                    }
+                }
                 (Side::Peer, What::Tunnel) => {
                     // What comes of it is for the checks to see.
-                    party.begin(INITIATION);
+                    for net in nets.unwrap_or(Nets::FIRST).numbers() {
+                        party.begin(net, INITIATION);
+                    }
                 }
                 (Side::Peer, What::Liveness) => {
                     return Err(Trouble::Setup("only the edge is told to probe".to_owned()));
@@ -102,6 +129,65 @@ impl CaseRun<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The edge asks for networks behind a peer: for a first one with an IKE SA, for more under it.
+    fn edge_begins(&self, party: &Party<'_>, nets: Option<Nets>) -> Result<(), Trouble> {
+        if let Some(nets) = nets
+            && let Some(ike) = self.handles(party).first().copied()
+        {
+            for net in nets.numbers() {
+                let ask = Box::new(setup::edge_child(self.edge, party.spec, net)?);
+                self.node.command(Command::CreateChild { ike, ask });
+            }
+            return Ok(());
+        }
+        let connection = self.edge_connection(party, nets.unwrap_or(Nets::FIRST))?;
+        self.node.command(Command::Initiate(Box::new(connection)));
+        Ok(())
+    }
+
+    /// What the edge asks a peer for, for these networks behind it.
+    fn edge_connection(&self, party: &Party<'_>, nets: Nets) -> Result<Connection, Trouble> {
+        let (spec, at, place) = (party.spec, party.at, party.place);
+        setup::edge_connection(self.edge, spec, at, place, self.seed, nets)
+    }
+
+    /// The pairs of the edge for networks behind a peer, or all: IKE SA and own SPI.
+    fn pairs(
+        &self,
+        party: &Party<'_>,
+        nets: Option<Nets>,
+    ) -> Result<Vec<(IkeHandle, u32)>, Trouble> {
+        let wanted = nets.map(|nets| party.selectors(nets)).transpose()?;
+        let is_meant = |remote: &[TrafficSelector]| {
+            wanted.as_ref().is_none_or(|wanted| wanted.iter().any(|net| remote.contains(net)))
+        };
+        let mut pairs = Vec::new();
+        for tunnel in self.tunnels(party) {
+            let children = tunnel.children.iter().filter(|child| is_meant(&child.ts_remote));
+            pairs.extend(children.map(|child| (tunnel.ike.ike, child.spi_in)));
+        }
+        Ok(pairs)
+    }
+
+    /// The children of a peer for networks behind it; for all that are up, if none are named.
+    fn children(&self, party: &Party<'_>, nets: Option<Nets>) -> Result<Vec<Target>, Trouble> {
+        let child = |net| Target::Child(CONNECTION.to_owned(), setup::child_name(net));
+        let count = *party.spec.nets.get_ref();
+        if let Some(nets) = nets {
+            return Ok(nets.numbers().map(child).collect());
+        }
+        if count == 1 {
+            return Ok(vec![child(1)]);
+        }
+        let mut up = Vec::new();
+        for net in 1..=count {
+            if !self.pairs(party, Some(Nets { first: net, last: net }))?.is_empty() {
+                up.push(child(net));
+            }
+        }
+        Ok(up)
     }
 
     /// The IKE SAs with a peer that are up.
@@ -121,6 +207,7 @@ impl CaseRun<'_> {
 
     async fn delete(&self, delete: &Delete) -> Result<(), Trouble> {
         let named = delete.peer.as_ref().map(|name| name.get_ref().as_str());
+        let nets = delete.net.as_ref().map(|net| *net.get_ref());
         for party in self.parties(named)? {
             match (self.side(delete.by), delete.what) {
                 (Side::Edge, Scope::Ike) => {
@@ -129,22 +216,29 @@ impl CaseRun<'_> {
                         self.closed(ike).await;
                     }
                 }
+                (Side::Edge, Scope::Older) => {
+                    let handles = self.handles(party);
+                    let newest = handles.iter().max();
+                    for &ike in handles.iter().filter(|ike| Some(*ike) != newest) {
+                        self.node.command(Command::DeleteIke { ike });
+                        self.closed(ike).await;
+                    }
+                }
                 (Side::Edge, Scope::Child) => {
-                    for tunnel in self.tunnels(party) {
-                        for child in &tunnel.children {
-                            let (ike, spi) = (tunnel.ike.ike, child.spi_in);
-                            self.node.command(Command::DeleteChild { ike, spi });
-                            self.child_closed(spi).await;
-                        }
+                    for (ike, spi) in self.pairs(party, nets)? {
+                        self.node.command(Command::DeleteChild { ike, spi });
+                        self.child_closed(spi).await;
                     }
                 }
                 (Side::Peer, scope) => {
-                    let connection = CONNECTION.to_owned();
-                    let target = match scope {
-                        Scope::Ike => Target::Ike(connection),
-                        Scope::Child => Target::Child(connection, CHILD.to_owned()),
+                    let targets = match scope {
+                        Scope::Ike => vec![Target::Ike(CONNECTION.to_owned())],
+                        Scope::Child => self.children(party, nets)?,
+                        Scope::Older => older(&party.peer.sas().await?),
                     };
-                    party.peer.terminate(&target).await?;
+                    for target in &targets {
+                        party.peer.terminate(target).await?;
+                    }
                 }
             }
         }
@@ -192,6 +286,18 @@ impl CaseRun<'_> {
         Ok(())
     }
 
+    /// An edge that crashed and came up again knows what it is configured with, and no SA.
+    async fn forget(&self, which: &Which) -> Result<(), Trouble> {
+        let named = which.peer.as_ref().map(|name| name.get_ref().as_str());
+        for party in self.parties(named)? {
+            for ike in self.handles(party) {
+                self.node.command(Command::Forget { ike });
+                self.closed(ike).await;
+            }
+        }
+        Ok(())
+    }
+
     async fn rule(&self, message: &MessageMatch, action: Fate, hold: bool) -> Result<(), Trouble> {
         let direction = match self.side(message.from) {
             Side::Edge => Way::ToPeer,
@@ -212,4 +318,13 @@ impl CaseRun<'_> {
         }
         Ok(())
     }
+}
+
+/// The IKE SAs that a peer has beside the newest, in whatever state.
+fn older(sas: &[IkeSa]) -> Vec<Target> {
+    let mut numbers: Vec<(u64, &str)> =
+        sas.iter().filter_map(|sa| Some((sa.unique_id.parse().ok()?, &*sa.unique_id))).collect();
+    numbers.sort_unstable();
+    numbers.pop();
+    numbers.into_iter().map(|(_, number)| Target::Sa(number.to_owned())).collect()
 }

@@ -35,12 +35,16 @@ pub fn tunnels(tunnels: &[Tunnel]) -> String {
 
 /// How a scenario wants one side to say no.
 pub fn wanted(refused: &Refused) -> String {
-    let Refused { notify, silence, delete, child, rule, by } = refused;
+    let Refused { notify, silence, delete, child, children, authentication, rule, by } = refused;
     let mut text = match (notify, child) {
         (Some(notify), _) => notify.0.to_string(),
-        (None, Some(notify)) => format!("{} for the Child SA", notify.0),
+        (None, Some(notify)) => match children {
+            Some(kept) => format!("{} for a Child SA besides {kept}", notify.0),
+            None => format!("{} for the Child SA", notify.0),
+        },
         (None, None) if *silence == Some(true) => "silence".to_owned(),
         (None, None) if *delete == Some(true) => "a delete".to_owned(),
+        (None, None) if *authentication == Some(true) => "a failed authentication".to_owned(),
         (None, None) => "a refusal".to_owned(),
     };
     match by {
@@ -64,7 +68,8 @@ pub fn refusals(refusals: &[Refusal]) -> String {
             Side::Peer => "the peer",
         };
         let what = if refusal.child { " for the Child SA" } else { "" };
-        format!("{by} said {}{what}: {}", refusal.notify, refusal.text)
+        let said = refusal.notify.map_or_else(|| "nothing".to_owned(), |it| it.to_string());
+        format!("{by} said {said}{what}: {}", refusal.text)
     };
     list(&refusals.iter().map(one).collect::<Vec<_>>(), "nobody refused anything")
 }

@@ -3,20 +3,28 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ikeproof_driver::capture::InClear;
 use ikeproof_driver::inner::{InnerEvent, Job, PingRequest, TcpRequest};
 use ikeproof_driver::node::Log;
+use ikeproof_proto::middlebox::{Datagram, Direction, MessageKind};
 use ikeproof_proto::sa::TunnelId;
 use ikeproof_vendors::peer as vendor;
 
 use super::case::{CaseRun, Party};
 use super::failure::Trouble;
+use super::seen::Tunnel;
 use super::setup::Inner;
 use super::told;
-use crate::scenario::{CheckName, From, Tcp, Traffic};
+use crate::scenario::{CheckName, From, Nets, Tcp, Traffic};
 
 /// Ports of the edge's inner host (RFC 863) and of listeners inside a peer.
 const DISCARD: u16 = 9;
 const LISTEN: u16 = 7777;
+/// How long an answer is waited for. A guest on a busy host may stand still for seconds, and that is nobody's
+/// fault.
+const ANSWERED: Duration = Duration::from_secs(10);
+/// The same where no answer must come, or, in a control, may: it waits this out each time.
+const UNANSWERED: Duration = Duration::from_secs(2);
 /// How long a transfer may take.
 const TRANSFER: Duration = Duration::from_secs(30);
 
@@ -24,35 +32,55 @@ impl CaseRun<'_> {
     /// Plays one `traffic`.
     pub(super) async fn traffic(&self, traffic: &Traffic) -> Result<(), Trouble> {
         let named = traffic.peer.as_ref().map(|name| name.get_ref().as_str());
+        let nets = traffic.net.as_ref().map_or(Nets::FIRST, |net| *net.get_ref());
         for party in self.parties(named)? {
-            if let Some(count) = traffic.ping {
-                let wrong = self.pings(party, traffic, count).await?;
-                let clear = self.in_clear(party, traffic);
-                match (wrong, traffic.must_fail) {
-                    (wrong, false) if wrong.is_some() || clear.is_some() => {
-                        let ping = wrong.as_ref().map(|_| CheckName::Ping);
-                        let no_clear = clear.as_ref().map(|_| CheckName::NoClear);
-                        let checks = ping.into_iter().chain(no_clear).collect();
-                        let why = wrong.into_iter().chain(clear).collect::<Vec<_>>().join("; ");
-                        return Err(Trouble::Check { checks, why, line: 0 });
+            for net in nets.numbers() {
+                self.traffic_with(party, traffic, net).await.map_err(|trouble| {
+                    if nets == Nets::FIRST {
+                        trouble
+                    } else {
+                        trouble.of(&format!("network {net}"))
                     }
-                    (None, true) => {
-                        let why = "every ping was answered, and none may be".to_owned();
-                        return Err(Trouble::check(CheckName::Ping, why));
-                    }
-                    _ => {}
-                }
+                })?;
             }
-            if let Some(tcp) = &traffic.tcp {
-                let result = self.transfers(party, traffic.from, tcp).await;
-                match (result, traffic.must_fail) {
-                    (Err(Trouble::Check { .. }), true) => {}
-                    (Ok(()), true) => {
-                        let why = "the transfer arrived, and may not".to_owned();
-                        return Err(Trouble::check(CheckName::Tcp, why));
-                    }
-                    (result, _) => result?,
+        }
+        Ok(())
+    }
+
+    /// Plays one `traffic` with one network behind a peer.
+    async fn traffic_with(
+        &self,
+        party: &Party<'_>,
+        traffic: &Traffic,
+        net: u32,
+    ) -> Result<(), Trouble> {
+        if let Some(count) = traffic.ping {
+            let wrong = self.pings(party, traffic, net, count).await?;
+            let clear = self.in_clear(party, traffic);
+            match (wrong, traffic.must_fail) {
+                (wrong, false) if wrong.is_some() || clear.is_some() => {
+                    let ping = wrong.as_ref().map(|_| CheckName::Ping);
+                    let no_clear = clear.as_ref().map(|_| CheckName::NoClear);
+                    let checks = ping.into_iter().chain(no_clear).collect();
+                    let why = wrong.into_iter().chain(clear).collect::<Vec<_>>().join("; ");
+                    return Err(Trouble::Check { checks, why, line: 0 });
                 }
+                (None, true) => {
+                    let why = "every ping was answered, and none may be".to_owned();
+                    return Err(Trouble::check(CheckName::Ping, why));
+                }
+                _ => {}
+            }
+        }
+        if let Some(tcp) = &traffic.tcp {
+            let result = self.transfers(party, traffic.from, net, tcp).await;
+            match (result, traffic.must_fail) {
+                (Err(Trouble::Check { .. }), true) => {}
+                (Ok(()), true) => {
+                    let why = "the transfer arrived, and may not".to_owned();
+                    return Err(Trouble::check(CheckName::Tcp, why));
+                }
+                (result, _) => result?,
             }
         }
         Ok(())
@@ -64,10 +92,13 @@ impl CaseRun<'_> {
         &self,
         party: &Party<'_>,
         traffic: &Traffic,
+        net: u32,
         count: u32,
     ) -> Result<Option<String>, Trouble> {
         let count = u16::try_from(count).unwrap_or(u16::MAX);
-        let (edge, peer) = self.inner(party)?;
+        let (edge, peer) = self.inner(party, net)?;
+        let none_expected = traffic.must_fail || self.must_fail(CheckName::Ping);
+        let wait = if none_expected { UNANSWERED } else { ANSWERED };
         if traffic.from != From::Edge {
             let mut ping = vendor::Ping::new(Some(peer.host), edge.host);
             ping.count = count;
@@ -75,16 +106,19 @@ impl CaseRun<'_> {
             if let Some(size) = traffic.size {
                 ping.size = payload_of(size, edge);
             }
-            if traffic.must_fail {
-                ping.wait = Duration::from_secs(1);
-            }
+            ping.wait = wait;
+            let seen_before = self.node.log().datagrams.len();
             let report = party.peer.ping(&ping).await?;
             let any = report.received > 0;
             if traffic.must_fail && any {
                 return Ok(None);
             }
             if !report.all_answered() {
-                return Ok(Some(told::peer_pings(&report)));
+                let mut why = told::peer_pings(&report);
+                if !none_expected {
+                    why.push_str(&self.whereabouts(party, seen_before).await);
+                }
+                return Ok(Some(why));
             }
         }
         if traffic.from != From::Peer {
@@ -97,9 +131,7 @@ impl CaseRun<'_> {
             if let Some(size) = traffic.size {
                 request.size = payload_of(size, edge);
             }
-            if traffic.must_fail {
-                request.timeout = Duration::from_secs(1);
-            }
+            request.timeout = wait;
             let report = match self.node.ping(tunnel, request).await {
                 Ok(report) => report,
                 Err(why) => return Ok(Some(format!("from the edge: {why}"))),
@@ -114,21 +146,55 @@ impl CaseRun<'_> {
         Ok(traffic.must_fail.then(|| "nothing was answered".to_owned()))
     }
 
+    /// How far packets came that were not answered: what passed the edge since then, and what the peer's
+    /// kernel has counted since it started.
+    async fn whereabouts(&self, party: &Party<'_>, since: usize) -> String {
+        let (taken, sent) = {
+            let log = self.node.log();
+            let new = log.datagrams.get(since..).unwrap_or_default();
+            let passed = |way: Direction| {
+                let data = |one: &Datagram| matches!(one.kind(), MessageKind::Data { .. });
+                new.iter().filter(|(_, to, one)| *to == way && data(one)).count()
+            };
+            (passed(Direction::ToEdge), passed(Direction::ToPeer))
+        };
+        let mut text = format!(
+            "; meanwhile {taken} packets of ESP or AH reached the edge, and it sent {sent}"
+        );
+        // Whoever cannot count says nothing; the verdict does not hang on it.
+        let counters = party.peer.counters().await.unwrap_or_default();
+        let of_kernel = |name: &str| {
+            name.contains('@') || name.starts_with(|first: char| first.is_ascii_uppercase())
+        };
+        let counted = counters.iter().filter(|(name, count)| of_kernel(name) && **count > 0);
+        let counted: Vec<_> = counted.map(|(name, count)| format!("{name} {count}")).collect();
+        if !counted.is_empty() {
+            text.push_str(&format!("; the peer's kernel has counted {}", counted.join(", ")));
+        }
+        text
+    }
+
     /// What was seen in clear, where nothing may be.
     fn in_clear(&self, party: &Party<'_>, traffic: &Traffic) -> Option<String> {
         let report = party.watching.as_ref()?.report();
         (traffic.no_clear && report.in_clear_count > 0).then(|| {
-            format!(
-                "{} packets in clear, first {:?}",
-                report.in_clear_count,
-                report.in_clear.first()
-            )
+            let first = report.in_clear.first().map(|packet| {
+                let InClear { frame, source, destination, protocol, .. } = packet;
+                format!(", first protocol {protocol} from {source} to {destination}, frame {frame}")
+            });
+            format!("{} packets in clear{}", report.in_clear_count, first.unwrap_or_default())
         })
     }
 
-    async fn transfers(&self, party: &Party<'_>, from: From, tcp: &Tcp) -> Result<(), Trouble> {
+    async fn transfers(
+        &self,
+        party: &Party<'_>,
+        from: From,
+        net: u32,
+        tcp: &Tcp,
+    ) -> Result<(), Trouble> {
         let fail = |why: String| Trouble::check(CheckName::Tcp, why);
-        let (edge, peer) = self.inner(party)?;
+        let (edge, peer) = self.inner(party, net)?;
         let octets = tcp.bytes.0;
         let tunnel = self.tunnel(party).ok_or_else(|| fail("there is no tunnel".to_owned()))?;
         let seen_before = self.node.log().observations.len();
@@ -204,15 +270,29 @@ impl CaseRun<'_> {
         Ok(())
     }
 
+    /// The tunnel to send through. Of several it is the one that the peer last sent through: the inner host
+    /// of another one does not get the answers.
     fn tunnel(&self, party: &Party<'_>) -> Option<TunnelId> {
         let tunnels = self.tunnels(party);
-        tunnels.iter().find(|tunnel| !tunnel.children.is_empty()).map(|t| TunnelId(t.ike.ike.0))
+        let mut up = tunnels.iter().filter(|tunnel| !tunnel.children.is_empty());
+        let log = self.node.log();
+        let mut spis = log.datagrams.iter().rev().filter_map(|(_, way, datagram)| {
+            match (way, datagram.kind()) {
+                (Direction::ToEdge, MessageKind::Data { spi, .. }) => Some(spi),
+                _ => None,
+            }
+        });
+        let by_spi = |spi| {
+            let receives = |tunnel: &&Tunnel| tunnel.children.iter().any(|it| it.spi_in == spi);
+            tunnels.iter().find(receives)
+        };
+        let last = spis.find_map(by_spi).or_else(|| up.next());
+        last?.children.first().map(|child| TunnelId(child.tunnel))
     }
 
-    /// The inner hosts of the edge and of a peer.
-    fn inner(&self, party: &Party<'_>) -> Result<(Inner, Inner), Trouble> {
-        let edge = Inner::parse(self.edge.inner.get_ref())?;
-        Ok((edge, Inner::parse(party.spec.inner.get_ref())?))
+    /// The inner hosts of the edge and of a network behind a peer.
+    fn inner(&self, party: &Party<'_>, net: u32) -> Result<(Inner, Inner), Trouble> {
+        Ok((Inner::parse(self.edge.inner.get_ref())?, party.inner(net)?))
     }
 }
 

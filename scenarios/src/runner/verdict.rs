@@ -122,7 +122,7 @@ pub(super) fn judge(
         .iter()
         .map(|tuned| format!("{}={} ({})", tuned.setting, tuned.value, tuned.why))
         .collect();
-    let (findings, decoded) = ladder::audit(&finished.log);
+    let ladder::Audit { findings, decoded, applied } = ladder::audit(&finished.log);
     row.violations = ladder::violations(&findings, one.case);
     let items = ladder::ladder(&finished.log, &decoded, &findings, &finished.advances);
     row.faults = faults::applied(&finished.log);
@@ -142,7 +142,7 @@ pub(super) fn judge(
         row.verdict = Verdict::Inconclusive;
         row.reason = format!("cannot write into {}: {error}", folder.display());
     }
-    let timeline = CaseTimeline::new(row.key(), items);
+    let timeline = CaseTimeline { applied, ..CaseTimeline::new(row.key(), items) };
     Judged { number: one.number, case: row, timeline }
 }
 

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use ikeproof_proto::policy::Readings;
+use ikeproof_proto::config::ModeConfig;
 use toml::Spanned;
 
-use super::expect::{CheckName, Expect};
+use super::expect::{CheckName, Expect, IkeFragments, Ikev1Auth};
 use super::load::{Case, Known};
 use super::setup::{Edge, Peer, Version};
 use super::step::{Action, Initiate, Step, What};
-use super::words::Side;
+use super::words::{Nets, Side};
 use crate::format::Problem;
 use crate::profile::ProfileFile;
 
@@ -36,7 +36,7 @@ pub(super) fn leaves_ike_sa(steps: &[Step]) -> bool {
             branches.iter().fold(is_up, |is_up, steps| is_up || leaves_ike_sa(steps))
         }
         Action::Repeat(_, steps) => is_up || leaves_ike_sa(steps),
-        Action::Delete(_) | Action::Kill(_) => false,
+        Action::Delete(_) | Action::Kill(_) | Action::Forget(_) => false,
         _ => is_up,
     })
 }
@@ -53,6 +53,11 @@ pub(super) fn written(steps: &[Step], span: &Range<usize>, out: &mut Vec<Problem
                 if it.on_wire.as_ref().is_some_and(|it| it.no_fragments == Some(false)) =>
             {
                 Some("no_fragments can only be true; for a twin in which it fails write a control")
+            }
+            Action::Expect(it)
+                if it.on_wire.as_ref().is_some_and(|it| it.ike_fragments == Some(NOBODYS)) =>
+            {
+                Some("ike_fragments says who sends them or not: peer, edge or both")
             }
             Action::Traffic(it) if it.ping.is_none() && it.tcp.is_none() => {
                 Some("traffic needs ping or tcp")
@@ -73,6 +78,9 @@ pub(super) fn written(steps: &[Step], span: &Range<usize>, out: &mut Vec<Problem
     }
 }
 
+/// Fragments of which nothing is said.
+const NOBODYS: IkeFragments = IkeFragments { peer: None, edge: None };
+
 /// Checks a spelt-out case.
 pub(super) fn case(case: &Case, known: &Known, out: &mut Vec<Problem>) {
     peers(&case.peers, out);
@@ -88,13 +96,38 @@ fn not_played(case: &Case, out: &mut Vec<Problem>) {
     if let Some(second) = case.edges.get(1) {
         out.push(Problem::new("only one edge takes part in a case so far", second.name.span()));
     }
-    for peer in case.peers.iter().filter(|peer| peer.version == Version::V1) {
-        out.push(Problem::new("IKEv1 is not spoken yet", peer.name.span()));
+    for auth in case.peers.iter().filter(|it| it.version == Version::V2).flat_map(|it| &it.auth) {
+        let why = "how peers authenticate is said for IKEv1 alone: it goes with version = 1";
+        out.push(Problem::new(why, auth.span()));
+    }
+    let with_login = [Ikev1Auth::XauthPsk, Ikev1Auth::XauthRsa];
+    let auths = case.peers.iter().flat_map(|it| &it.auth);
+    for auth in auths.filter(|auth| with_login.contains(auth.get_ref())) {
+        let why = "a peer authenticates by psk or rsa; XAUTH follows if it has a login";
+        out.push(Problem::new(why, auth.span()));
+    }
+    for mode in case.peers.iter().filter(|peer| peer.version == Version::V2).flat_map(|it| &it.mode)
+    {
+        out.push(Problem::new("only IKEv1 has modes: it goes with version = 1", mode.span()));
+    }
+    let of_v2 = case.peers.iter().filter(|peer| peer.version == Version::V2);
+    for fragmentation in of_v2.flat_map(|it| &it.fragmentation) {
+        let why = "these fragments are IKEv1's: they go with version = 1";
+        out.push(Problem::new(why, fragmentation.span()));
     }
     let by_peer =
         |it: &Initiate| it.what == What::Liveness && it.by.side(case.initiator) == Side::Peer;
     if Step::all(&case.steps).iter().any(|it| matches!(it, Action::Initiate(it) if by_peer(it))) {
         out.push(Problem::new("only the edge is told to probe: by = \"edge\"", 0..0));
+    }
+    let rekeys = |it: &Initiate| matches!(it.what, What::Rekey | What::Reauth);
+    if case.peers.iter().any(|peer| peer.version == Version::V2)
+        && Step::all(&case.steps).iter().any(|it| matches!(it, Action::Initiate(it) if rekeys(it)))
+    {
+        out.push(Problem::new(
+            "IKEv2 is not rekeyed so far: what = \"rekey\" and \"reauth\" are for IKEv1",
+            0..0,
+        ));
     }
 }
 
@@ -105,6 +138,62 @@ fn peers(peers: &[Peer], out: &mut Vec<Problem>) {
             out.push(Problem::new(message, peer.name.span()));
         }
         subnet(&peer.inner, out);
+        nets(peer, out);
+        if let Some(life) = peer.life.as_ref().filter(|_| peer.version == Version::V2) {
+            let message = "IKEv2 negotiates no lifetime: life goes with version = 1";
+            out.push(Problem::new(message, life.span()));
+        }
+        if peer.login.is_some() && peer.version == Version::V2 {
+            let message = "a login by XAUTH belongs to IKEv1".to_owned();
+            out.push(Problem::new(message, peer.name.span()));
+        }
+        if peer.mode_config != ModeConfig::Off && peer.version == Version::V2 {
+            let message = "mode_config belongs to IKEv1: it goes with version = 1".to_owned();
+            out.push(Problem::new(message, peer.name.span()));
+        }
+    }
+}
+
+/// The networks behind a peer: as many as there is room for, and one Child SA each.
+fn nets(peer: &Peer, out: &mut Vec<Problem>) {
+    let count = *peer.nets.get_ref();
+    let mut wrong = |message: String| out.push(Problem::new(message, peer.nets.span()));
+    if !(1..=MAX_NETS).contains(&count) {
+        wrong(format!("a peer has 1 to {MAX_NETS} networks behind it"));
+    }
+    if count == 1 {
+        return;
+    }
+    if peer.version == Version::V2 {
+        wrong(
+            "only IKEv1 gets more than one Child SA so far: nets goes with version = 1".to_owned(),
+        );
+    }
+    if !peer.ts.local.is_empty() {
+        wrong("each of several networks has a selector of its own: leave ts.local out".to_owned());
+    }
+    if peer.inner.get_ref().ends_with("/0") {
+        wrong(format!("no network follows `{}`", peer.inner.get_ref()));
+    }
+}
+
+/// Whether each peer that a step is about has these networks.
+fn nets_exist(
+    nets: Option<&Spanned<Nets>>,
+    peer: Option<&Spanned<String>>,
+    peers: &[Peer],
+    out: &mut Vec<Problem>,
+) {
+    let Some(nets) = nets else { return };
+    let meant = |it: &&Peer| peer.is_none_or(|name| name.get_ref() == it.name.get_ref());
+    for peer in peers.iter().filter(meant) {
+        let (wanted, count) = (nets.get_ref().last, *peer.nets.get_ref());
+        if wanted > count {
+            let name = peer.name.get_ref();
+            let message =
+                format!("peer `{name}` has no network {wanted} behind it: nets = {count}");
+            out.push(Problem::new(message, nets.span()));
+        }
     }
 }
 
@@ -153,11 +242,6 @@ fn edge(edge: &Edge, peers: &[Peer], out: &mut Vec<Problem>) {
             let what = format!("value of {}", reading.id);
             let known = reading.values.iter().map(String::as_str);
             out.push(Problem::unknown(&what, value.get_ref(), known, value.span()));
-        } else if Readings::NOT_APPLIED.contains(&reading.id.as_str())
-            && reading.values.first() != Some(value.get_ref())
-        {
-            let message = format!("{} is not applied yet, so no session shows it", reading.id);
-            out.push(Problem::new(message, value.span()));
         }
     }
 }
@@ -171,14 +255,25 @@ fn peer_exists(name: &Spanned<String>, peers: &[Peer], out: &mut Vec<Problem>) {
 
 fn step(step: &Step, peers: &[Peer], known: &Known, out: &mut Vec<Problem>) {
     let named = match &step.action {
-        Action::Initiate(it) => it.peer.as_ref(),
+        Action::Initiate(it) => {
+            nets_exist(it.net.as_ref(), it.peer.as_ref(), peers, out);
+            it.peer.as_ref()
+        }
         Action::Expect(it) => {
             expect(it, known, out);
             it.peer.as_ref()
         }
-        Action::Traffic(it) => it.peer.as_ref(),
-        Action::Delete(it) => it.peer.as_ref(),
-        Action::Kill(it) | Action::Restart(it) => it.peer.as_ref(),
+        Action::Traffic(it) => {
+            nets_exist(it.net.as_ref(), it.peer.as_ref(), peers, out);
+            it.peer.as_ref()
+        }
+        Action::Delete(it) => {
+            nets_exist(it.net.as_ref(), it.peer.as_ref(), peers, out);
+            it.peer.as_ref()
+        }
+        Action::Kill(it) | Action::Restart(it) | Action::Forget(it) | Action::NextPassword(it) => {
+            it.peer.as_ref()
+        }
         Action::Parallel(branches) => {
             branches.iter().flatten().for_each(|inner| self::step(inner, peers, known, out));
             None
@@ -196,7 +291,8 @@ fn step(step: &Step, peers: &[Peer], known: &Known, out: &mut Vec<Problem>) {
         | Action::Hold(_)
         | Action::Drop(_)
         | Action::Duplicate(_)
-        | Action::Release => None,
+        | Action::Release
+        | Action::Calm => None,
     };
     if let Some(name) = named {
         peer_exists(name, peers, out);
@@ -206,7 +302,8 @@ fn step(step: &Step, peers: &[Peer], known: &Known, out: &mut Vec<Problem>) {
 fn expect(expect: &Expect, known: &Known, out: &mut Vec<Problem>) {
     if let Some(refused) = &expect.refused {
         if !refused.get_ref().is_one_way() {
-            let message = "a refusal is one of notify, silence = true, delete = true and child";
+            let message = "a refusal is one of notify, silence = true, delete = true, child and authentication = true; \
+                           children goes with child";
             out.push(Problem::new(message, refused.span()));
         }
         if expect.established.is_some() {
@@ -221,3 +318,6 @@ fn expect(expect: &Expect, known: &Known, out: &mut Vec<Problem>) {
         out.push(Problem::unlisted("requirement", finding.get_ref(), ids, finding.span()));
     }
 }
+
+/// More networks than that would only take time.
+const MAX_NETS: u32 = 64;

@@ -5,13 +5,14 @@
 use std::fmt;
 
 use ikeproof_proto::crypto::suite::{ChildSuite, IkeSuite};
-use ikeproof_proto::policy::Selector;
+use ikeproof_proto::policy::{Ikev1Mode, Selector};
+use ikeproof_proto::wire::v1::num::Phase1Auth;
 use serde::Deserialize;
 use toml::Spanned;
 
 use super::setup::Port;
 use super::step::{Direction, Exchange};
-use super::words::{Actor, IdSpec, Notify, Octets, Span, one_or_many};
+use super::words::{Actor, IdSpec, Nets, Notify, Octets, Span, one_or_many};
 
 /// `expect = { … }`: all of it must be so, within a time.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
@@ -61,8 +62,39 @@ pub struct Established {
     pub children: Option<usize>,
     /// The credential that was used.
     pub credential: Option<IdSpec>,
+    /// The mode of phase 1, which only IKEv1 has.
+    pub mode: Option<Ikev1Mode>,
+    /// How both sides authenticated in phase 1 of IKEv1.
+    pub auth: Option<Ikev1Auth>,
     /// What was asked for again on the way, in order.
     pub retried: Option<Vec<Retry>>,
+}
+
+/// How both sides authenticate in phase 1 of IKEv1.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ikev1Auth {
+    /// By a pre-shared key.
+    #[default]
+    Psk,
+    /// By RSA signatures, with certificates.
+    Rsa,
+    /// By a pre-shared key and the login of the initiator's user.
+    XauthPsk,
+    /// By RSA signatures and the login of the initiator's user.
+    XauthRsa,
+}
+
+impl Ikev1Auth {
+    /// The number of phase 1's attribute.
+    pub const fn number(self) -> Phase1Auth {
+        match self {
+            Self::Psk => Phase1Auth::PRE_SHARED_KEY,
+            Self::Rsa => Phase1Auth::RSA_SIGNATURES,
+            Self::XauthPsk => Phase1Auth::XAUTH_INIT_PRE_SHARED,
+            Self::XauthRsa => Phase1Auth::XAUTH_INIT_RSA,
+        }
+    }
 }
 
 /// What the first message was asked for again with.
@@ -75,7 +107,7 @@ pub enum Retry {
     Cookie,
 }
 
-/// How one side said no: exactly one of the first four.
+/// How one side said no: exactly one of the first five.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Refused {
@@ -87,6 +119,10 @@ pub struct Refused {
     pub delete: Option<bool>,
     /// With this notify for the child SA, and the IKE SA stays.
     pub child: Option<Notify>,
+    /// How many child SAs there are all the same, with `child`; none, if not said.
+    pub children: Option<usize>,
+    /// Because the other end could not prove who it is, whatever it is told: IKEv1 leaves it open.
+    pub authentication: Option<bool>,
     /// The rule that the edge gave as its reason.
     pub rule: Option<String>,
     /// Who said no.
@@ -137,6 +173,8 @@ pub enum EventName {
     InvalidKeSent,
     /// It probed whether the peer is there.
     LivenessProbe,
+    /// The peer answered such a probe.
+    ProbeAnswered,
     /// It gave the peer up.
     PeerDead,
     /// It sent a NAT keepalive.
@@ -147,10 +185,28 @@ pub enum EventName {
     Narrowed,
     /// It followed the peer to another address or port.
     PeerMoved,
+    /// A child SA came up.
+    ChildEstablished,
+    /// The life of an IKE SA ended.
+    IkeExpired,
+    /// An IKE SA that was established ended, for whatever reason.
+    IkeClosed,
     /// The peer deleted the IKE SA.
     IkeDeleted,
     /// The peer deleted a child SA.
     ChildDeleted,
+    /// A login by XAUTH was wrong.
+    XauthFailed,
+    /// A message of the peer was held back.
+    HeldFromPeer,
+    /// A message of the edge was held back.
+    HeldFromEdge,
+    /// It gave the peer an inner address.
+    AddressAssigned,
+    /// Pairs of SAs came under a newer ISAKMP SA with the same peer.
+    ChildrenAdopted,
+    /// It dropped a packet of ESP or AH.
+    TrafficDropped,
     /// It dropped a datagram.
     Dropped,
     /// It built a message with a fault in it.
@@ -167,6 +223,8 @@ pub enum EventName {
 pub struct OnWire {
     /// ESP as an IP protocol of its own (or not).
     pub raw_esp: Option<bool>,
+    /// AH, which is always a protocol of its own (or not).
+    pub raw_ah: Option<bool>,
     /// ESP in UDP (or not).
     pub udp_encap: Option<bool>,
     /// Both ports of the peer look different on the edge's side of the NAT.
@@ -177,6 +235,8 @@ pub struct OnWire {
     pub stays_on_500: Option<bool>,
     /// No fragment.
     pub no_fragments: Option<bool>,
+    /// Who has sent messages of IKEv1 in fragments of their own.
+    pub ike_fragments: Option<IkeFragments>,
     /// No outer packet is larger.
     pub outer_max: Option<u16>,
     /// The largest outer packet is exactly so large.
@@ -185,6 +245,16 @@ pub struct OnWire {
     pub retransmissions: Option<u32>,
     /// At least so many messages of the edge's side arrived in another order or twice.
     pub disturbed: Option<u32>,
+}
+
+/// Who has sent messages of IKEv1 in fragments (or not); what is not said is not checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct IkeFragments {
+    /// The tested peer.
+    pub peer: Option<bool>,
+    /// Our edge.
+    pub edge: Option<bool>,
 }
 
 /// What is left after a case: half-open and closed SAs, policies, routes, keys.
@@ -201,6 +271,8 @@ pub enum Leftover {
 pub struct Traffic {
     /// Which peer; each of them, if none is named.
     pub peer: Option<Spanned<String>>,
+    /// With which networks behind the peer; with the first, if not said.
+    pub net: Option<Spanned<Nets>>,
     /// From where.
     pub from: From,
     /// So many echo requests, all answered.
@@ -281,6 +353,7 @@ pub enum CheckName {
     MssAtMost,
     MssExactly,
     RawEsp,
+    RawAh,
     UdpEncap,
     PortsRewritten,
     Keepalives,
@@ -288,6 +361,7 @@ pub enum CheckName {
     StaysOn500,
     NoClear,
     NoFragments,
+    IkeFragments,
     OuterMax,
     OuterExactly,
     Retransmissions,
@@ -322,11 +396,13 @@ impl OnWire {
     fn checks(&self) -> Vec<CheckName> {
         present(&[
             (self.raw_esp.is_some(), CheckName::RawEsp),
+            (self.raw_ah.is_some(), CheckName::RawAh),
             (self.udp_encap.is_some(), CheckName::UdpEncap),
             (self.ports_rewritten.is_some(), CheckName::PortsRewritten),
             (self.keepalives.is_some(), CheckName::Keepalives),
             (self.stays_on_500.is_some(), CheckName::StaysOn500),
             (self.no_fragments.is_some(), CheckName::NoFragments),
+            (self.ike_fragments.is_some(), CheckName::IkeFragments),
             (self.outer_max.is_some(), CheckName::OuterMax),
             (self.outer_exactly.is_some(), CheckName::OuterExactly),
             (self.retransmissions.is_some(), CheckName::Retransmissions),
@@ -352,14 +428,15 @@ impl Traffic {
 impl MessagePattern {
     /// Whether a message is meant, by the auditor's line about it: `INFORMATIONAL response 2 { … }`.
     pub fn fits(&self, summary: &str) -> bool {
-        let mut words = summary.split(' ');
         let exchange = self.exchange.number().name();
+        let Some(rest) = exchange.and_then(|name| summary.strip_prefix(name)) else {
+            return false;
+        };
         let half = self.direction.map(|direction| match direction {
-            Direction::Request => "request",
-            Direction::Response => "response",
+            Direction::Request => " request ",
+            Direction::Response => " response ",
         });
-        words.next() == exchange
-            && words.next().is_some_and(|word| half.is_none_or(|half| half == word))
+        half.is_none_or(|half| rest.starts_with(half))
             && self.notify.is_none_or(|notify| notify.is_in(summary))
     }
 }
@@ -372,8 +449,8 @@ impl fmt::Display for MessagePattern {
             Some(Direction::Response) => f.write_str(" response")?,
             None => {}
         }
-        match self.notify.and_then(|notify| notify.0.name()) {
-            Some(notify) => write!(f, " with {notify}"),
+        match self.notify {
+            Some(Notify(notify)) => write!(f, " with {notify}"),
             None => Ok(()),
         }
     }
@@ -387,10 +464,13 @@ impl Refused {
             self.silence.is_some(),
             self.delete.is_some(),
             self.child.is_some(),
+            self.authentication.is_some(),
         ];
         ways.into_iter().filter(|way| *way).count() == 1
             && self.silence != Some(false)
             && self.delete != Some(false)
+            && self.authentication != Some(false)
+            && (self.children.is_none() || self.child.is_some())
     }
 }
 
@@ -417,12 +497,14 @@ impl fmt::Display for CheckName {
             Self::MssAtMost => "mss_at_most",
             Self::MssExactly => "mss_exactly",
             Self::RawEsp => "raw_esp",
+            Self::RawAh => "raw_ah",
             Self::UdpEncap => "udp_encap",
             Self::PortsRewritten => "ports_rewritten",
             Self::Keepalives => "keepalives",
             Self::StaysOn500 => "stays_on_500",
             Self::NoClear => "no_clear",
             Self::NoFragments => "no_fragments",
+            Self::IkeFragments => "ike_fragments",
             Self::OuterMax => "outer_max",
             Self::OuterExactly => "outer_exactly",
             Self::Retransmissions => "retransmissions",

@@ -19,18 +19,19 @@ mod tests;
 mod words;
 
 pub use expect::{
-    CheckName, Established, EventName, EventPattern, Expect, From, Leftover, MessagePattern, Never,
-    OnWire, Refused, Retry, Tcp, Traffic,
+    CheckName, Established, EventName, EventPattern, Expect, From, IkeFragments, Ikev1Auth,
+    Leftover, MessagePattern, Never, OnWire, Refused, Retry, Tcp, Traffic,
 };
 pub use fault::FaultSpec;
 pub use load::{Case, Control, Known, Scenario, builtin, builtin_text, load_files};
 pub use setup::{
-    Affects, Cookie, CredentialSpec, DEFAULT_PROFILE, Edge, EdgeTs, Limit, Nat, Network, Peer,
-    PeerCookie, PeerDpd, PeerTs, Policies, Port, Version,
+    Affects, Begins, CertificateSize, Cookie, CredentialSpec, DEFAULT_PROFILE, Edge, EdgeTs, Life,
+    Limit, LoginSpec, Nat, Network, Peer, PeerCookie, PeerDpd, PeerLife, PeerLogin, PeerTs,
+    Policies, Port, Switch, Version,
 };
 pub use step::{
     Action, Advance, Connect, Delete, Direction, Exchange, Initiate, MessageMatch, Repeat, Scope,
     Step, What, Which, Works, Written,
 };
 pub(crate) use words::one_or_many;
-pub use words::{Actor, IdSpec, Need, Notify, Octets, Side, Span, Tier};
+pub use words::{Actor, IdSpec, Need, Nets, Notify, Octets, Side, Span, Tier};

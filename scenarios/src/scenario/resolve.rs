@@ -2,7 +2,8 @@
 
 use ikeproof_proto::policy::{Profile, TsPolicy};
 
-use super::setup::{Cookie, Edge, Limit};
+use super::setup::{Cookie, Edge, Limit, Switch};
+use super::words::Octets;
 use crate::profile::{LoadError, ProfileFile};
 
 impl Edge {
@@ -19,6 +20,7 @@ impl Edge {
         for (reading, value) in &self.readings {
             policy.readings.set(reading.get_ref(), value.get_ref())?;
         }
+        policy.versions.ikev1 = self.ikev1.unwrap_or(policy.versions.ikev1);
         policy.order = self.order.unwrap_or(policy.order);
         policy.group_choice = self.group_choice.unwrap_or(policy.group_choice);
         if let Some(ts) = &self.ts {
@@ -48,6 +50,13 @@ impl Edge {
             Cookie::Never => usize::MAX,
         };
         limits.max_children = self.max_children.unwrap_or(limits.max_children);
+        let timers = &mut policy.timers;
+        let kilobytes = |bytes: Option<Octets>, own| bytes.map(Octets::kilobytes).or(own);
+        timers.ike_kilobytes = kilobytes(self.life.ike_bytes, timers.ike_kilobytes);
+        timers.child_kilobytes = kilobytes(self.life.child_bytes, timers.child_kilobytes);
+        timers.dpd = self.dpd.map_or(timers.dpd, |dpd| dpd == Switch::On);
+        timers.ike_life = self.life.ike.map_or(timers.ike_life, |life| life.0.as_secs());
+        timers.child_life = self.life.child.map_or(timers.child_life, |life| life.0.as_secs());
         if !self.ike.is_empty() {
             policy.ike.offer.clone_from(&self.ike);
         }

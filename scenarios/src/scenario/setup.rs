@@ -2,12 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use ikeproof_proto::policy::{ChildOffer, GroupChoice, IkeOffer, Order, Selector, TsMode};
+use ikeproof_proto::config::{Fragmentation, ModeConfig, NatTraversal};
+use ikeproof_proto::policy::{
+    AddressPool, ChildOffer, GroupChoice, IkeOffer, Ikev1Mode, Order, Selector, TsMode,
+};
+use ikeproof_vendors::peer::Mode;
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::expect::Ikev1Auth;
 use super::fault::FaultSpec;
-use super::words::{IdSpec, Span, one_or_many};
+use super::words::{IdSpec, Octets, Span, one_or_many};
 
 /// `[[edge]]`: our side. Everything has a default.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -20,12 +25,19 @@ pub struct Edge {
     pub profile: Option<Spanned<String>>,
     /// One of the profile's ways to read its document.
     pub bundle: Option<Spanned<String>>,
+    /// Whether IKEv1 is spoken, if the profile does not say what is wanted (F24: off for new tenants).
+    pub ikev1: Option<bool>,
     /// Single readings that differ from the bundle: `{ R04 = "at-least-14" }`.
     #[serde(default)]
     pub readings: BTreeMap<Spanned<String>, Spanned<String>>,
     /// Who may connect; by default every peer, by its own identity and key.
     #[serde(default)]
     pub credentials: Vec<CredentialSpec>,
+    /// Who may log in by XAUTH. Where there are users, peers of IKEv1 have to (reading R32).
+    #[serde(default)]
+    pub users: Vec<LoginSpec>,
+    /// The inner addresses that it gives to peers of IKEv1 (mode-config).
+    pub pool: Option<AddressPool>,
     /// What the edge says that it is.
     #[serde(default = "own_address")]
     pub id: IdSpec,
@@ -53,6 +65,17 @@ pub struct Edge {
     pub cookie: Cookie,
     /// The most child SAs, if not the profile's.
     pub max_children: Option<usize>,
+    /// Whether it does dead peer detection, if not as the profile says.
+    pub dpd: Option<Switch>,
+    /// How long SAs live, if not as long as the profile says.
+    #[serde(default)]
+    pub life: Life,
+    /// What it does about messages of IKEv1 that do not fit into a packet.
+    #[serde(default)]
+    pub fragmentation: Fragmentation,
+    /// How it begins.
+    #[serde(default)]
+    pub begins: Begins,
     /// Deviations that it starts with.
     #[serde(default)]
     pub faults: Vec<FaultSpec>,
@@ -71,6 +94,28 @@ pub struct CredentialSpec {
     pub bound: Option<Spanned<String>>,
 }
 
+/// A user of XAUTH.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LoginSpec {
+    /// The name.
+    pub name: String,
+    /// The label of the password; the password itself is made for each run.
+    pub password: String,
+}
+
+/// What the user of a peer answers.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PeerLogin {
+    /// The name.
+    pub name: String,
+    /// The label of the password.
+    pub password: String,
+    /// The label of the password that the user comes to, with the step `next_password`.
+    pub then: Option<String>,
+}
+
 /// The traffic that the edge protects.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,6 +129,16 @@ pub struct EdgeTs {
     /// What happens to a wider offer.
     #[serde(default)]
     pub mode: TsMode,
+}
+
+/// Something that is done or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Switch {
+    /// It is.
+    On,
+    /// It is not.
+    Off,
 }
 
 /// A bound that can be switched off.
@@ -118,6 +173,8 @@ pub struct Peer {
     /// The version of IKE.
     #[serde(default)]
     pub version: Version,
+    /// The mode of phase 1, in IKEv1; main mode, if not said.
+    pub mode: Option<Spanned<Ikev1Mode>>,
     /// What it says that it is; by default `fqdn:NAME.branch.example`.
     pub local_id: Option<IdSpec>,
     /// What it expects the edge to be; by default what the edge is.
@@ -125,15 +182,38 @@ pub struct Peer {
     /// The label of its key. Another label than the credential's is a wrong key.
     #[serde(default = "psk")]
     pub psk: String,
+    /// How it authenticates, in IKEv1; by its key, if not said.
+    pub auth: Option<Spanned<Ikev1Auth>>,
+    /// The label of the authority that has issued its certificate; an edge trusts `laboratory`.
+    #[serde(default = "trusted")]
+    pub ca: String,
+    /// How large the certificates of both sides are.
+    #[serde(default)]
+    pub certificates: CertificateSize,
+    /// What it does about messages that do not fit into a packet, in IKEv1; nothing, if not said.
+    pub fragmentation: Option<Spanned<Fragmentation>>,
+    /// The user that logs in by XAUTH, in IKEv1 and as initiator.
+    pub login: Option<PeerLogin>,
+    /// How it gets its inner address, in IKEv1 and as initiator. Its `inner` says which one that must be.
+    #[serde(default)]
+    pub mode_config: ModeConfig,
     /// What it offers and accepts for the IKE SA, in order.
     #[serde(default = "default_ike", deserialize_with = "one_or_many")]
     pub ike: Vec<IkeOffer>,
     /// What it offers and accepts for child SAs, in order; `ah:` in front for AH.
     #[serde(default = "default_esp", deserialize_with = "one_or_many")]
     pub esp: Vec<ChildOffer>,
+    /// AH that it wants together with ESP, in one bundle of SAs; IKEv1 only.
+    pub over: Option<ChildOffer>,
+    /// The mode of the child SAs that it wants.
+    #[serde(default)]
+    pub encapsulation: Mode,
     /// The inner network behind it; two peers may have the same.
     #[serde(default = "peer_inner")]
     pub inner: Spanned<String>,
+    /// How many networks are behind it, each with a Child SA of its own: `inner` and those that follow it.
+    #[serde(default = "one_net")]
+    pub nets: Spanned<u32>,
     /// The traffic to protect; by default between the inner networks.
     #[serde(default)]
     pub ts: PeerTs,
@@ -146,6 +226,8 @@ pub struct Peer {
     /// Whether it announces MOBIKE.
     #[serde(default)]
     pub mobike: bool,
+    /// With which volume SAs end that it asks for, in IKEv1.
+    pub life: Option<Spanned<PeerLife>>,
     /// Its own liveness checks.
     #[serde(default)]
     pub dpd: PeerDpd,
@@ -168,6 +250,42 @@ pub struct PeerTs {
     /// On the edge's side; empty for the edge's inner network.
     #[serde(default, deserialize_with = "one_or_many")]
     pub remote: Vec<Selector>,
+}
+
+/// How long SAs live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Life {
+    /// An IKE SA.
+    pub ike: Option<Span>,
+    /// A child SA.
+    pub child: Option<Span>,
+    /// The volume of an ISAKMP SA, in IKEv1.
+    pub ike_bytes: Option<Octets>,
+    /// The volume of a child SA, in IKEv1.
+    pub child_bytes: Option<Octets>,
+}
+
+/// With which volume SAs end that a peer of IKEv1 asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PeerLife {
+    /// An ISAKMP SA.
+    pub ike_bytes: Option<Octets>,
+    /// A child SA.
+    pub child_bytes: Option<Octets>,
+}
+
+/// How an edge begins, where RFC 2409 and RFC 3947 leave it open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Begins {
+    /// Which NAT traversal it announces.
+    pub nat_traversal: NatTraversal,
+    /// Sends the third message of aggressive mode in clear.
+    pub clear_third_message: bool,
+    /// Tells the peer of a NAT that is not there.
+    pub pretend_nat: bool,
 }
 
 /// The version of IKE.
@@ -212,6 +330,17 @@ pub enum PeerDpd {
     Off,
     /// Every few seconds.
     Short,
+}
+
+/// How large certificates are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CertificateSize {
+    /// As it comes: a message with one fits into a packet.
+    #[default]
+    Ordinary,
+    /// They name many other hosts, so that a message with one does not fit into 1500 octets.
+    Large,
 }
 
 /// When a peer demands a cookie.
@@ -268,6 +397,11 @@ pub enum Affects {
 }
 
 impl Peer {
+    /// With which volume SAs end that it asks for.
+    pub fn life(&self) -> PeerLife {
+        self.life.as_ref().map(|life| *life.get_ref()).unwrap_or_default()
+    }
+
     /// The identity that it asserts.
     pub fn local_id(&self) -> IdSpec {
         self.local_id.clone().unwrap_or_else(|| {
@@ -355,6 +489,10 @@ fn peer_name() -> Spanned<String> {
     unplaced("a")
 }
 
+fn trusted() -> String {
+    "laboratory".to_owned()
+}
+
 fn psk() -> String {
     "psk".to_owned()
 }
@@ -369,6 +507,10 @@ fn edge_inner() -> Spanned<String> {
 
 fn peer_inner() -> Spanned<String> {
     unplaced("10.7.0.0/24")
+}
+
+fn one_net() -> Spanned<u32> {
+    Spanned::new(0..0, 1)
 }
 
 fn default_ike() -> Vec<IkeOffer> {

@@ -10,7 +10,7 @@ use toml::Spanned;
 
 use super::expect::{Established, Expect, Never, Retry, Traffic};
 use super::fault::FaultSpec;
-use super::words::{Actor, Span};
+use super::words::{Actor, Nets, Span};
 
 /// One step, as it is written.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -39,10 +39,16 @@ pub enum Written {
     Kill(Which),
     /// Start a peer anew.
     Restart(Which),
+    /// The edge loses all that it shares with a peer, without a word, as in a crash.
+    Forget(Which),
+    /// The user of a peer comes to the next password.
+    NextPassword(Which),
     /// Keep messages back.
     Hold(MessageMatch),
-    /// Let messages that were kept back go, all of them.
+    /// Let messages that were kept back go, all of them, and keep back no more.
     Release(All),
+    /// From now on nothing is lost, repeated or overtaken by chance.
+    Calm(All),
     /// Lose messages.
     Drop(MessageMatch),
     /// Let messages arrive twice.
@@ -67,6 +73,8 @@ pub struct Connect {
     pub ike: Option<IkeSuite>,
     /// What the child SA must be.
     pub child: Option<ChildSuite>,
+    /// For which networks behind the peer, one after the other; those before them are up already.
+    pub net: Option<Spanned<Nets>>,
     /// What must have been asked for again, in order.
     pub retried: Option<Vec<Retry>>,
     /// How long it may take.
@@ -79,6 +87,8 @@ pub struct Connect {
 pub struct Works {
     /// Which peer; all in turn, if none is named.
     pub peer: Option<Spanned<String>>,
+    /// Which networks behind it; the first, if not said.
+    pub net: Option<Spanned<Nets>>,
 }
 
 /// `initiate = { … }`.
@@ -91,17 +101,23 @@ pub struct Initiate {
     pub peer: Option<Spanned<String>>,
     /// What is begun.
     pub what: What,
+    /// For which networks behind the peer: the first, if not said, and of what there is already, each.
+    pub net: Option<Spanned<Nets>>,
 }
 
 /// What is begun.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum What {
-    /// An IKE SA with its first child SA.
+    /// An IKE SA with its first child SA; in IKEv1, a further child SA where there is an IKE SA.
     #[default]
     Tunnel,
     /// A liveness check, by the edge.
     Liveness,
+    /// A new pair in place of each that there is, in IKEv1.
+    Rekey,
+    /// Phase 1 of IKEv1 once more: what was negotiated lives on under the new ISAKMP SA.
+    Reauth,
 }
 
 /// `advance = "7h50m"`: timers of the edge that fall due fire on the way. While the edge waits for
@@ -118,6 +134,8 @@ pub struct Delete {
     pub peer: Option<Spanned<String>>,
     /// What goes.
     pub what: Scope,
+    /// Of child SAs, those for these networks behind the peer; all, if not said.
+    pub net: Option<Spanned<Nets>>,
 }
 
 /// What a delete is about.
@@ -127,8 +145,10 @@ pub enum Scope {
     /// The IKE SA and all under it.
     #[default]
     Ike,
-    /// One child SA.
+    /// Child SAs.
     Child,
+    /// The IKE SAs with a peer but the newest, and what is under them.
+    Older,
 }
 
 /// Which peer.
@@ -139,7 +159,7 @@ pub struct Which {
     pub peer: Option<Spanned<String>>,
 }
 
-/// `release = {}`.
+/// `release = {}` and `calm = {}`.
 #[derive(Clone, Copy, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct All {}
@@ -159,7 +179,7 @@ pub struct MessageMatch {
     pub count: u32,
 }
 
-/// An exchange of IKEv2.
+/// An exchange of IKE.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Exchange {
@@ -169,8 +189,19 @@ pub enum Exchange {
     IkeAuth,
     /// For child SAs and rekeys.
     CreateChildSa,
-    /// For everything else.
+    /// For everything else, in IKEv2.
     Informational,
+    /// Main mode of IKEv1.
+    IdentityProtection,
+    /// Aggressive mode of IKEv1.
+    Aggressive,
+    /// Logins and addresses between phase 1 and quick mode of IKEv1.
+    Transaction,
+    /// Quick mode of IKEv1.
+    QuickMode,
+    /// Deletes, notifies and liveness checks of IKEv1.
+    #[serde(rename = "INFORMATIONAL_V1")]
+    InformationalV1,
 }
 
 impl Exchange {
@@ -181,6 +212,11 @@ impl Exchange {
             Self::IkeAuth => ExchangeType::IKE_AUTH,
             Self::CreateChildSa => ExchangeType::CREATE_CHILD_SA,
             Self::Informational => ExchangeType::INFORMATIONAL,
+            Self::IdentityProtection => ExchangeType::IDENTITY_PROTECTION,
+            Self::Aggressive => ExchangeType::AGGRESSIVE,
+            Self::Transaction => ExchangeType::TRANSACTION,
+            Self::QuickMode => ExchangeType::QUICK_MODE,
+            Self::InformationalV1 => ExchangeType::INFORMATIONAL_V1,
         }
     }
 }
@@ -250,10 +286,16 @@ pub enum Action {
     Kill(Which),
     /// Start a peer anew.
     Restart(Which),
+    /// The edge loses all that it shares with a peer, without a word, as in a crash.
+    Forget(Which),
+    /// The user of a peer comes to the next password.
+    NextPassword(Which),
     /// Keep messages back.
     Hold(MessageMatch),
-    /// Let messages that were kept back go.
+    /// Let messages that were kept back go, and keep back no more.
     Release,
+    /// From now on nothing is lost, repeated or overtaken by chance.
+    Calm,
     /// Lose messages.
     Drop(MessageMatch),
     /// Let messages arrive twice.
@@ -281,8 +323,11 @@ impl Written {
             Self::Delete(_) => "delete",
             Self::Kill(_) => "kill",
             Self::Restart(_) => "restart",
+            Self::Forget(_) => "forget",
+            Self::NextPassword(_) => "next_password",
             Self::Hold(_) => "hold",
             Self::Release(_) => "release",
+            Self::Calm(_) => "calm",
             Self::Drop(_) => "drop",
             Self::Duplicate(_) => "duplicate",
             Self::Fault(_) => "fault",
@@ -299,7 +344,7 @@ impl Written {
                 let gone = Expect { peer: delete.peer.clone(), ..Expect::nothing_left() };
                 vec![Action::Delete(delete), Action::Expect(Box::new(gone))]
             }
-            Self::Works(works) => standard_checks(works.peer),
+            Self::Works(works) => standard_checks(works.peer, works.net),
             Self::Initiate(it) => vec![Action::Initiate(it)],
             Self::Expect(it) => vec![Action::Expect(it)],
             Self::Traffic(it) => vec![Action::Traffic(it)],
@@ -308,8 +353,11 @@ impl Written {
             Self::Delete(it) => vec![Action::Delete(it)],
             Self::Kill(it) => vec![Action::Kill(it)],
             Self::Restart(it) => vec![Action::Restart(it)],
+            Self::Forget(it) => vec![Action::Forget(it)],
+            Self::NextPassword(it) => vec![Action::NextPassword(it)],
             Self::Hold(it) => vec![Action::Hold(it)],
             Self::Release(All {}) => vec![Action::Release],
+            Self::Calm(All {}) => vec![Action::Calm],
             Self::Drop(it) => vec![Action::Drop(it)],
             Self::Duplicate(it) => vec![Action::Duplicate(it)],
             Self::Fault(it) => vec![Action::Fault(it)],
@@ -328,29 +376,43 @@ impl Written {
 
 impl Connect {
     fn spell_out(self) -> Vec<Action> {
-        let initiate = Initiate { by: self.by, peer: self.peer.clone(), ..Initiate::default() };
-        let established = Established {
-            ike: self.ike,
-            child: self.child,
-            retried: self.retried,
-            ..Established::default()
-        };
-        let expect = Expect {
-            peer: self.peer.clone(),
-            within: self.within,
-            established: Some(established),
-            ..Expect::default()
-        };
-        let mut actions = vec![Action::Initiate(initiate), Action::Expect(Box::new(expect))];
-        actions.extend(standard_checks(self.peer));
+        let nets = self.net.as_ref().map_or(Nets::FIRST, |net| *net.get_ref());
+        let mut actions = Vec::new();
+        for number in nets.numbers() {
+            let one = self
+                .net
+                .as_ref()
+                .map(|net| Spanned::new(net.span(), Nets { first: number, last: number }));
+            let initiate = Initiate {
+                by: self.by,
+                peer: self.peer.clone(),
+                net: one.clone(),
+                ..Initiate::default()
+            };
+            let established = Established {
+                ike: self.ike,
+                child: self.child,
+                children: one.and_then(|_| usize::try_from(number).ok()),
+                retried: self.retried.clone(),
+                ..Established::default()
+            };
+            let expect = Expect {
+                peer: self.peer.clone(),
+                within: self.within,
+                established: Some(established),
+                ..Expect::default()
+            };
+            actions.extend([Action::Initiate(initiate), Action::Expect(Box::new(expect))]);
+        }
+        actions.extend(standard_checks(self.peer, self.net));
         actions
     }
 }
 
 /// SAs that match on both sides, traffic both ways, nothing in clear.
-fn standard_checks(peer: Option<Spanned<String>>) -> Vec<Action> {
+fn standard_checks(peer: Option<Spanned<String>>, net: Option<Spanned<Nets>>) -> Vec<Action> {
     let matching = Expect { peer: peer.clone(), sas_match: Some(true), ..Expect::default() };
-    let traffic = Traffic { peer, ping: Some(2), no_clear: true, ..Traffic::default() };
+    let traffic = Traffic { peer, net, ping: Some(2), no_clear: true, ..Traffic::default() };
     vec![Action::Expect(Box::new(matching)), Action::Traffic(traffic)]
 }
 

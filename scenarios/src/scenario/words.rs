@@ -6,8 +6,10 @@ use std::str::FromStr;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use ikeproof_proto::event::Notification;
 use ikeproof_proto::policy::{Identity, NoIdentity};
 use ikeproof_proto::wire::num::NotifyType;
+use ikeproof_proto::wire::v1::NotifyKind;
 use ikeproof_vendors::peer::Capability;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
@@ -129,6 +131,32 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Octets(pub u64);
 
+/// Networks behind a peer, by their numbers from 1: `9`, `"1-8"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Nets {
+    /// The first.
+    pub first: u32,
+    /// The last, included.
+    pub last: u32,
+}
+
+impl Octets {
+    /// As kilobytes, of which there is at least one.
+    pub fn kilobytes(self) -> u64 {
+        (self.0 / 1024).max(1)
+    }
+}
+
+impl Nets {
+    /// The first one alone, which is meant where nothing is said.
+    pub const FIRST: Self = Self { first: 1, last: 1 };
+
+    /// Their numbers.
+    pub fn numbers(self) -> std::ops::RangeInclusive<u32> {
+        self.first..=self.last
+    }
+}
+
 /// An identity that may depend on where a case runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdSpec {
@@ -142,12 +170,12 @@ pub enum IdSpec {
 
 /// The name of a notify, such as `NO_PROPOSAL_CHOSEN`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Notify(pub NotifyType);
+pub struct Notify(pub Notification);
 
 impl Notify {
     /// Whether a message has it, by the auditor's line about the message: `… { N(COOKIE), SA, KE(14) }`.
     pub fn is_in(self, summary: &str) -> bool {
-        self.0.name().is_some_and(|name| summary.contains(&format!("N({name})")))
+        summary.contains(&format!("N({})", self.0))
     }
 }
 
@@ -198,6 +226,18 @@ impl FromStr for Octets {
     }
 }
 
+impl FromStr for Nets {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("`{text}` names no networks; write 9 or \"1-8\", counted from 1");
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let number = |digits: &str| digits.parse().map_err(|_| wrong());
+        let nets = Self { first: number(first)?, last: number(last)? };
+        if nets.first == 0 || nets.last < nets.first { Err(wrong()) } else { Ok(nets) }
+    }
+}
+
 impl FromStr for IdSpec {
     type Err = NoIdentity;
 
@@ -223,17 +263,15 @@ impl fmt::Display for IdSpec {
 impl<'de> Deserialize<'de> for Notify {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let name = String::deserialize(deserializer)?;
-        let known = NotifyType::KNOWN.iter().filter(|kind| kind.0 < 16_384);
-        known.clone().find(|kind| kind.name() == Some(name.as_str())).copied().map(Self).ok_or_else(
-            || {
-                let names: Vec<_> =
-                    known.filter_map(|kind| kind.name()).map(|name| format!("`{name}`")).collect();
-                de::Error::custom(format!(
-                    "unknown variant `{name}`, expected one of {}",
-                    names.join(", ")
-                ))
-            },
-        )
+        // The names of IKEv1 have hyphens, as in RFC 2408, where those of IKEv2 have underscores.
+        let v2 = NotifyType::KNOWN.iter().filter(|kind| kind.0 < 16_384).map(|it| (*it).into());
+        let v1 = NotifyKind::KNOWN.iter().map(|kind| (*kind).into());
+        let known: Vec<Notification> = v2.chain(v1).collect();
+        known.iter().find(|kind| kind.to_string() == name).copied().map(Self).ok_or_else(|| {
+            let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+            let names = names.join(", ");
+            de::Error::custom(format!("unknown variant `{name}`, expected one of {names}"))
+        })
     }
 }
 
@@ -264,6 +302,28 @@ macro_rules! from_text {
 }
 
 from_text! { Span; IdSpec; Octets or u64; }
+
+impl<'de> Deserialize<'de> for Nets {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Numbers;
+        impl Visitor<'_> for Numbers {
+            type Value = Nets;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("the number of a network, or several such as \"1-8\"")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Nets, E> {
+                text.parse().map_err(E::custom)
+            }
+
+            fn visit_i64<E: de::Error>(self, number: i64) -> Result<Nets, E> {
+                self.visit_str(&number.to_string())
+            }
+        }
+        deserializer.deserialize_any(Numbers)
+    }
+}
 
 /// One value or a list of them.
 pub(crate) fn one_or_many<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
@@ -319,6 +379,17 @@ mod tests {
     #[case("-1", None)]
     fn octets(#[case] text: &str, #[case] expected: Option<u64>) {
         assert_eq!(text.parse::<Octets>().ok().map(|octets| octets.0), expected);
+    }
+
+    #[rstest]
+    #[case("1", Some((1, 1)))]
+    #[case("1-8", Some((1, 8)))]
+    #[case("0-8", None)]
+    #[case("8-1", None)]
+    #[case("1-", None)]
+    #[case("all", None)]
+    fn networks(#[case] text: &str, #[case] expected: Option<(u32, u32)>) {
+        assert_eq!(text.parse::<Nets>().ok().map(|nets| (nets.first, nets.last)), expected);
     }
 
     #[test]

@@ -7,17 +7,19 @@ use std::{
 };
 
 use ikeproof_proto::{
-    config::{self, EndpointConfig, Limits, NatPorts, Timers},
+    config::{self, EndpointConfig, Fragmentation, Ikev1Options, Limits, NatPorts, Timers},
     crypto::{SecretBytes, suite::Group},
-    policy::{self, Credential, ProbeMode},
+    io::ChildAsk,
+    pki::Certificates,
+    policy::{self, Credential, Ikev1Mode, ProbeMode, RemoteAccess, XauthUser},
 };
 
 use super::{profile, proposal};
 use crate::{
     Error, Result, Unsupported,
     peer::{
-        Child, Configured, Connection, Dpd, End, Identity, Mode, PeerConfig, Protocol, Tuned,
-        Version,
+        Child, Configured, Connection, Dpd, End, Identity, Login, Mode, ModeConfig, PeerConfig,
+        Tuned, Version,
     },
 };
 
@@ -35,9 +37,6 @@ pub(super) fn core_name(connection: &str, child: &str) -> String {
 /// The configuration for responding, and what was set beside it.
 pub(super) fn endpoint(config: &PeerConfig) -> Result<(EndpointConfig, Configured)> {
     config.connections.iter().try_for_each(check)?;
-    if config.daemon.accept_aggressive_psk {
-        return Err(unsupported("aggressive mode", "the core speaks IKEv2 only"));
-    }
     let mut profile = profile::of(config);
     if let Some(dpd) = only_dpd(config)? {
         let delay = dpd.delay.as_secs().max(1);
@@ -48,6 +47,9 @@ pub(super) fn endpoint(config: &PeerConfig) -> Result<(EndpointConfig, Configure
         }
         profile.readings.r23 = ProbeMode::Periodic;
     }
+    profile.timers.ike_kilobytes = volume(config.connections.iter().map(|it| it.life_bytes))?;
+    let children = config.connections.iter().flat_map(|connection| &connection.children);
+    profile.timers.child_kilobytes = volume(children.map(|child| child.life_bytes))?;
     let mut tuned = Vec::new();
     let mut own = config.connections.iter().map(|connection| &connection.local.identity);
     let identity = own.next().cloned().flatten();
@@ -60,18 +62,32 @@ pub(super) fn endpoint(config: &PeerConfig) -> Result<(EndpointConfig, Configure
     }
     let timers = timers(config, &mut tuned);
     let identity = identity.as_ref().map(|identity| proposal::identity(identity).to_id());
-    let credentials = credentials(config)?;
+    let credentials = match config.rsa {
+        Some(_) => Vec::new(),
+        None => credentials(config)?,
+    };
     let rendered = rendered(config, &profile, &credentials);
     let endpoint = EndpointConfig {
         profile,
         identity,
         credentials,
-        limits: Limits::default(),
+        certificates: certificates(config)?,
+        remote_access: RemoteAccess::default(),
+        limits: limits(config),
         timers,
         faults: Vec::new(),
         log_keys: false,
     };
     Ok((endpoint, Configured { tuned, rendered }))
+}
+
+/// Fragments of IKEv1 as the first connection wants them that does not have them off, as the core has
+/// one setting for all.
+fn limits(config: &PeerConfig) -> Limits {
+    let wanted = config.connections.iter().filter_map(|connection| connection.fragmentation);
+    let is_off = |one| one == Fragmentation::Off;
+    let first = wanted.reduce(|one, other| if is_off(one) { other } else { one });
+    Limits { fragmentation: first.unwrap_or_default(), ..Limits::default() }
 }
 
 /// An endpoint that knows nobody.
@@ -80,6 +96,8 @@ pub(super) fn unconfigured() -> EndpointConfig {
         profile: profile::closed(),
         identity: None,
         credentials: Vec::new(),
+        certificates: None,
+        remote_access: RemoteAccess::default(),
         limits: Limits::default(),
         timers: Timers::default(),
         faults: Vec::new(),
@@ -92,6 +110,7 @@ pub(super) fn initiation(
     connection: &Connection,
     child: &Child,
     own: IpAddr,
+    certificates: Option<&Certificates>,
 ) -> Result<config::Connection> {
     let Connection { local, remote, .. } = connection;
     let Some(to) = remote.address else {
@@ -122,17 +141,66 @@ pub(super) fn initiation(
         expect_id: Some(identity_of(remote, to).to_id()),
         psk: SecretBytes::from_slice(connection.psk.octets()),
         ike,
-        child: proposal::child(&child.proposals),
+        child: proposal::child(child, connection.version),
         ts_local: child.local.iter().map(proposal::selector).collect(),
         ts_remote: child.remote.iter().map(proposal::selector).collect(),
-        ikev1: None,
+        ikev1: mode_of(connection).map(|mode| Ikev1Options {
+            mode,
+            certificates: certificates.cloned(),
+            xauth: connection.login.iter().flat_map(xauth_users).collect(),
+            mode_config: connection.mode_config,
+            ..Ikev1Options::default()
+        }),
         force_encapsulation: connection.force_encap,
     })
+}
+
+/// The quick modes by which a child comes up under an IKE SA that is up.
+pub(super) fn further(connection: &Connection, child: &Child) -> Vec<ChildAsk> {
+    let local = || child.local.iter().map(proposal::selector);
+    let remote = child.remote.iter().map(proposal::selector);
+    let pairs = remote.flat_map(|remote| local().map(move |local| (local, remote)));
+    let ask = |(ts_local, ts_remote)| ChildAsk {
+        proposals: proposal::child(child, connection.version),
+        ts_local,
+        ts_remote,
+    };
+    pairs.map(ask).collect()
+}
+
+/// What the first question is answered with, and the next one.
+fn xauth_users(login: &Login) -> impl Iterator<Item = XauthUser> + '_ {
+    [Some(&login.password), login.then.as_ref()].into_iter().flatten().map(|password| XauthUser {
+        name: login.name.clone(),
+        password: SecretBytes::from_slice(password.octets()),
+    })
+}
+
+/// The mode of phase 1 of a connection of IKEv1.
+pub(super) fn mode_of(connection: &Connection) -> Option<Ikev1Mode> {
+    match connection.version {
+        Version::V1Main => Some(Ikev1Mode::Main),
+        Version::V1Aggressive => Some(Ikev1Mode::Aggressive),
+        Version::V2 => None,
+    }
 }
 
 /// The identity of an end: its own, or its address.
 pub(super) fn identity_of(end: &End, address: IpAddr) -> policy::Identity {
     end.identity.as_ref().map_or(policy::Identity::Ip(address), proposal::identity)
+}
+
+/// What connections of IKEv1 authenticate with by signatures.
+pub(super) fn certificates(config: &PeerConfig) -> Result<Option<Certificates>> {
+    let Some(rsa) = &config.rsa else { return Ok(None) };
+    if config.connections.iter().any(|connection| connection.version == Version::V2) {
+        return Err(unsupported("RSA signatures in IKEv2", "the core does not do it"));
+    }
+    Certificates::new(rsa.setup.clone()).map(Some).map_err(|error| Error::Invalid {
+        what: "certificate",
+        value: String::from("rsa"),
+        why: error.to_string(),
+    })
 }
 
 fn credentials(config: &PeerConfig) -> Result<Vec<Credential>> {
@@ -167,13 +235,17 @@ fn credentials(config: &PeerConfig) -> Result<Vec<Credential>> {
 /// Refuses what the core does not do.
 fn check(connection: &Connection) -> Result<()> {
     let no_core = |what| Err(unsupported(what, "the core does not do it"));
-    if connection.version != Version::V2 {
-        return no_core("IKEv1");
+    if connection.login.is_some() && mode_of(connection).is_none() {
+        return Err(unsupported("XAUTH in IKEv2", "it belongs to IKEv1"));
+    }
+    if connection.mode_config != ModeConfig::Off && mode_of(connection).is_none() {
+        return Err(unsupported("mode-config in IKEv2", "it belongs to IKEv1"));
     }
     if connection.mobike == Some(true) {
         return no_core("MOBIKE");
     }
-    if connection.fragmentation == Some(true) {
+    let fragments = connection.fragmentation.is_some_and(|one| one != Fragmentation::Off);
+    if fragments && connection.version == Version::V2 {
         return no_core("IKE fragmentation");
     }
     if connection.rekey.is_some() || connection.children.iter().any(|child| child.rekey.is_some()) {
@@ -183,8 +255,8 @@ fn check(connection: &Connection) -> Result<()> {
         return Err(unsupported("more than 255 proposals", "their number has eight bits"));
     }
     for child in &connection.children {
-        if child.protocol == Protocol::Ah {
-            return no_core("AH");
+        if child.over.is_some() && connection.version == Version::V2 {
+            return Err(unsupported("ESP and AH together", "IKEv2 has no words for it"));
         }
         if child.mode == Mode::Transport {
             return no_core("transport mode");
@@ -204,6 +276,17 @@ fn only_dpd(config: &PeerConfig) -> Result<Option<Dpd>> {
     if all.any(|other| other != first) {
         let why = "the core has one schedule for all connections";
         return Err(unsupported("dead peer detection that differs by connection", why));
+    }
+    Ok(first)
+}
+
+/// Limits by volume in kilobytes, of which the core has one for all connections.
+fn volume(all: impl Iterator<Item = Option<u64>>) -> Result<Option<u64>> {
+    let mut all = all.map(|bytes| bytes.map(|bytes| (bytes / 1024).max(1)));
+    let first = all.next().flatten();
+    if all.any(|other| other != first) {
+        let why = "the core has one limit for all connections";
+        return Err(unsupported("a volume that differs by connection", why));
     }
     Ok(first)
 }
@@ -243,7 +326,7 @@ fn rendered(
         for child in &connection.children {
             let name = format!("connection {}", core_name(&connection.name, &child.name));
             let ike: Vec<_> = proposal::ike(&connection.ike);
-            let esp = proposal::child(&child.proposals);
+            let esp = proposal::child(child, connection.version);
             let lines = ike.iter().chain(&esp).map(|one| {
                 let words: Vec<_> = one.transforms.iter().map(ToString::to_string).collect();
                 format!("{} {}: {}", one.protocol, one.number, words.join(" "))

@@ -9,7 +9,7 @@ use ikeproof_driver::node::{Log, Node};
 use ikeproof_proto::{
     config::Connection,
     event::Event,
-    io::{Command, IkeHandle},
+    io::{ChildAsk, Command, IkeHandle},
     sa::{Counters, TunnelId},
 };
 
@@ -59,6 +59,23 @@ pub(super) async fn initiate(
             Ok(child.unwrap_or_else(|| Initiated::Failed(why.to_owned())))
         }
     }
+}
+
+/// Asks for child SAs under an IKE SA that is up, and waits for the outcome of the first.
+pub(super) async fn ask(
+    node: &Node,
+    ike: IkeHandle,
+    asks: Vec<ChildAsk>,
+    within: Duration,
+) -> Result<Initiated> {
+    let from = node.log().events.len();
+    for ask in asks {
+        node.command(Command::CreateChild { ike, ask: Box::new(ask) });
+    }
+    let settled = node.wait(within, |log| {
+        describe::outcome(ike, log.events.get(from..)?.iter().map(|(_, event)| event))
+    });
+    Ok(settled.await.unwrap_or(Initiated::StillTrying))
 }
 
 /// Deletes IKE SAs and waits until they are closed.

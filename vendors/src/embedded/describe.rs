@@ -43,13 +43,14 @@ pub(super) fn outcome<'a>(
                     Side::Local => "this side",
                     Side::Peer => "the peer",
                 };
-                words.push(format!("{who} refused the child SA with {notify}: {detail}"));
+                let with = notify.map(|notify| format!(" with {notify}")).unwrap_or_default();
+                words.push(format!("{who} refused the child SA{with}: {detail}"));
                 return Some(Initiated::Failed(words.join("; ")));
             }
             Event::PeerRefused { ike: of, exchange, notify, .. } if *of == ike => {
                 words.push(format!("the peer answered {exchange} with {notify}"));
             }
-            Event::AuthenticationFailed { ike: of, id } if *of == ike => {
+            Event::AuthenticationFailed { ike: of, id, .. } if *of == ike => {
                 words.push(format!("the peer is not {id}, or has another preshared key"));
             }
             Event::PeerViolation { ike: Some(of), message, .. } if *of == ike => {
@@ -92,7 +93,7 @@ mod tests {
         let refused = Event::PeerRefused {
             ike,
             exchange: ExchangeType::IKE_AUTH,
-            notify: NotifyType::AUTHENTICATION_FAILED,
+            notify: NotifyType::AUTHENTICATION_FAILED.into(),
             tentative: false,
         };
         assert_eq!(outcome(ike, [&refused].into_iter()), None);

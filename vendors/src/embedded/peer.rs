@@ -93,11 +93,13 @@ impl Embedded {
 
     async fn load(&self, wanted: &PeerConfig) -> Result<Configured> {
         let (endpoint, configured) = connection::endpoint(wanted)?;
+        let certificates = connection::certificates(wanted)?;
         let mut initiations = Vec::new();
         for connection in &wanted.connections {
             let begun = connection.children.iter().filter(|child| child.start == Start::Initiate);
             for child in begun {
-                initiations.push(connection::initiation(connection, child, self.about.address)?);
+                let (own, certificates) = (self.about.address, certificates.as_ref());
+                initiations.push(connection::initiation(connection, child, own, certificates)?);
             }
         }
         let mut session = self.session.lock().await;
@@ -117,11 +119,24 @@ impl Embedded {
             return Err(no_such("child", &connection::core_name(connection, child)));
         };
         let existing = sas::read(&node.log().events, &config);
-        if existing.iter().any(|sa| sa.connection == connection && sa.established) {
-            let why = "the core has no CREATE_CHILD_SA exchange yet";
-            return Err(connection::unsupported("another child SA of an IKE SA that is up", why));
+        let up = existing.iter().find(|sa| sa.connection == connection && sa.established);
+        if let Some(sa) = up {
+            if connection::mode_of(of).is_none() {
+                let why = "the core has no CREATE_CHILD_SA exchange yet";
+                return Err(connection::unsupported(
+                    "another child SA of an IKE SA that is up",
+                    why,
+                ));
+            }
+            let Some(ike) = handle(sa) else {
+                return Err(no_such("IKE SA of connection", connection));
+            };
+            let asks = connection::further(of, wanted);
+            return control::ask(&node, ike, asks, within).await;
         }
-        let wanted = connection::initiation(of, wanted, self.about.address)?;
+        let certificates = connection::certificates(&config)?;
+        let own = self.about.address;
+        let wanted = connection::initiation(of, wanted, own, certificates.as_ref())?;
         control::initiate(&node, wanted, within).await
     }
 
@@ -129,29 +144,67 @@ impl Embedded {
         let (node, config) = self.running().await?;
         let from = node.log().events.len();
         let sas = sas::read(&node.log().events, &config);
-        let (Target::Ike(connection) | Target::Child(connection, _)) = target;
-        let sas: Vec<_> = sas.iter().filter(|sa| sa.connection == *connection).collect();
+        let of = |connection: &str| {
+            sas.iter().filter(|sa| sa.connection == connection).collect::<Vec<_>>()
+        };
         match target {
-            Target::Ike(_) => {
+            Target::Sa(number) => {
+                let one = sas.iter().find(|sa| sa.unique_id == *number).and_then(handle);
+                let ike = one.ok_or_else(|| no_such("IKE SA", number))?;
+                control::delete_ike(&node, from, &[ike], control::DELETE).await
+            }
+            Target::Ike(connection) => {
+                let sas = of(connection);
                 let handles: Vec<_> = sas.iter().filter_map(|sa| handle(sa)).collect();
                 if handles.is_empty() {
                     return Err(no_such("IKE SA of connection", connection));
                 }
                 control::delete_ike(&node, from, &handles, control::DELETE).await
             }
-            Target::Child(_, name) => {
-                let children = sas.iter().filter_map(|sa| Some((handle(sa)?, &sa.children)));
-                let spis: Vec<_> = children
-                    .flat_map(|(ike, all)| all.iter().map(move |child| (ike, child)))
-                    .filter(|(_, child)| child.name == *name)
-                    .map(|(ike, child)| (ike, child.spi_in))
-                    .collect();
-                if spis.is_empty() {
-                    return Err(no_such("child SA", &connection::core_name(connection, name)));
-                }
+            Target::Child(connection, name) => {
+                let spis = receiving(&of(connection), connection, name)?;
                 control::delete_children(&node, from, &spis).await
             }
         }
+    }
+
+    /// Asks for new pairs in place of those of a child; what comes of it is seen in the SAs.
+    async fn replace(&self, target: &Target) -> Result<()> {
+        let (node, config) = self.running().await?;
+        let (Target::Ike(name) | Target::Child(name, _)) = target else {
+            let why = "the core begins a connection";
+            return Err(connection::unsupported("rekeying one SA of several", why));
+        };
+        let of_v1 = config
+            .connections
+            .iter()
+            .any(|one| one.name == *name && connection::mode_of(one).is_some());
+        if !of_v1 {
+            let why = "the core has no CREATE_CHILD_SA exchange yet";
+            return Err(connection::unsupported("rekeying", why));
+        }
+        let Target::Child(_, child) = target else {
+            return self.authenticate_anew(&node, &config, name);
+        };
+        let sas = sas::read(&node.log().events, &config);
+        let sas: Vec<_> = sas.iter().filter(|sa| sa.connection == *name).collect();
+        for (ike, spi) in receiving(&sas, name, child)? {
+            node.command(Command::RekeyChild { ike, spi });
+        }
+        Ok(())
+    }
+
+    /// Begins phase 1 once more and asks for nothing under it: the core moves what there is.
+    fn authenticate_anew(&self, node: &Node, config: &PeerConfig, name: &str) -> Result<()> {
+        let named = config.connections.iter().find(|one| one.name == name);
+        let Some((of, child)) = named.and_then(|of| Some((of, of.children.first()?))) else {
+            return Err(no_such("connection", name));
+        };
+        let (own, certificates) = (self.about.address, connection::certificates(config)?);
+        let mut wanted = connection::initiation(of, child, own, certificates.as_ref())?;
+        wanted.ts_local.clear();
+        node.command(Command::Initiate(Box::new(wanted)));
+        Ok(())
     }
 
     async fn sas_now(&self) -> Result<Vec<IkeSa>> {
@@ -228,16 +281,44 @@ fn handle(sa: &IkeSa) -> Option<IkeHandle> {
     sa.unique_id.parse().ok().map(IkeHandle)
 }
 
+/// The IKE SAs and inbound SPIs of the pairs of a child.
+fn receiving(sas: &[&IkeSa], connection: &str, child: &str) -> Result<Vec<(IkeHandle, u32)>> {
+    let all = sas.iter().filter_map(|sa| Some((handle(sa)?, &sa.children)));
+    let spis: Vec<_> = all
+        .flat_map(|(ike, all)| all.iter().map(move |child| (ike, child)))
+        .filter(|(_, one)| one.name == *child)
+        .map(|(ike, one)| (ike, one.spi_in))
+        .collect();
+    if spis.is_empty() {
+        return Err(no_such("child SA", &connection::core_name(connection, child)));
+    }
+    Ok(spis)
+}
+
 fn no_such(what: &'static str, value: &str) -> Error {
     Error::Invalid { what, value: value.to_owned(), why: String::from("there is none") }
 }
 
 fn capabilities() -> BTreeSet<Capability> {
     use Capability::{
-        Counters, Esn, FullMtu, Group2, Md5, NoNat, NullEncryption, RawEsp, TripleDes,
+        Aggressive, Ah, Counters, Esn, FullMtu, Group2, Ikev1, Md5, NoNat, NullEncryption, RawEsp,
+        TripleDes,
     };
     // Extended sequence numbers are offered only: as a responder it refuses them.
-    BTreeSet::from([Counters, Esn, FullMtu, Group2, Md5, NoNat, NullEncryption, RawEsp, TripleDes])
+    BTreeSet::from([
+        Aggressive,
+        Ah,
+        Counters,
+        Esn,
+        FullMtu,
+        Group2,
+        Ikev1,
+        Md5,
+        NoNat,
+        NullEncryption,
+        RawEsp,
+        TripleDes,
+    ])
 }
 
 impl Peer for Embedded {
@@ -266,9 +347,8 @@ impl Peer for Embedded {
         self.end(target).boxed()
     }
 
-    fn rekey<'a>(&'a self, _: &'a Target) -> Pending<'a, ()> {
-        let why = "the core has no CREATE_CHILD_SA exchange yet";
-        async move { Err(connection::unsupported("rekeying", why)) }.boxed()
+    fn rekey<'a>(&'a self, target: &'a Target) -> Pending<'a, ()> {
+        self.replace(target).boxed()
     }
 
     fn sas(&self) -> Pending<'_, Vec<IkeSa>> {
@@ -303,6 +383,11 @@ impl Peer for Embedded {
             Ok(())
         }
         .boxed()
+    }
+
+    fn next_password(&self) -> Pending<'_, ()> {
+        // The core has had both from the start.
+        async { Ok(()) }.boxed()
     }
 
     fn kill(&self) -> Pending<'_, ()> {

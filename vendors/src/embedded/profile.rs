@@ -5,17 +5,21 @@
 //! that no single proposal holds is accepted where each of its parts is configured.
 
 use ikeproof_proto::{
-    crypto::suite::Group,
-    policy::{NameMatch, Profile, Selector as Protected},
+    crypto::suite::{ChildProtocol, Group},
+    policy::{
+        Accept, AggressiveWithAddress, Bundle, Ikev1Mode, Ikev1Policy, NameMatch, Profile,
+        Selector as Protected, Versions,
+    },
 };
 
 use super::proposal;
-use crate::peer::{Child, Connection, PeerConfig};
+use crate::peer::{Child, Connection, PeerConfig, Protocol, Version};
 
 /// Everything that the core can run. Names are compared octet by octet, as daemons do.
 pub fn permissive() -> Profile {
     let mut profile = Profile::lenient("embedded");
     profile.readings.r18 = NameMatch::Exact;
+    profile.readings.r15 = AggressiveWithAddress::Accept;
     profile
 }
 
@@ -34,7 +38,7 @@ pub(super) fn of(config: &PeerConfig) -> Profile {
     let mut profile = permissive();
     let children = || config.connections.iter().flat_map(|connection| &connection.children);
     let ike = || config.connections.iter().flat_map(|connection: &Connection| &connection.ike);
-    let esp = || children().flat_map(|child: &Child| &child.proposals);
+    let esp = || children().flat_map(|child: &Child| child.proposals.iter().chain(&child.over));
     if ike().next().is_some() {
         let rules = &mut profile.ike;
         rules.encr.accept = known(ike().flat_map(|one| &one.encr), |e| proposal::known_encr(*e));
@@ -47,6 +51,17 @@ pub(super) fn of(config: &PeerConfig) -> Profile {
         let rules = &mut profile.child;
         rules.encr.accept = known(esp().flat_map(|one| &one.encr), |e| proposal::known_encr(*e));
         rules.integ.accept = known(esp().flat_map(|one| &one.integ), |i| proposal::known_integ(*i));
+        let bundles = children().any(|child| child.over.is_some());
+        if bundles {
+            profile.readings.r12 = Bundle::Accept;
+        }
+        rules.protocols.accept = known(children(), |child| {
+            Some(match child.protocol {
+                Protocol::Esp => ChildProtocol::Esp,
+                Protocol::Ah => ChildProtocol::Ah,
+            })
+        });
+        rules.protocols.accept.extend(bundles.then_some(ChildProtocol::Ah));
     }
     let local = || children().flat_map(|child| &child.local);
     let remote = || children().flat_map(|child| &child.remote);
@@ -59,6 +74,18 @@ pub(super) fn of(config: &PeerConfig) -> Profile {
     if config.daemon.cookies {
         profile.limits.cookie_threshold = 0;
     }
+    let version = |wanted| config.connections.iter().any(|one| one.version == wanted);
+    let modes =
+        [(Version::V1Main, Ikev1Mode::Main), (Version::V1Aggressive, Ikev1Mode::Aggressive)];
+    let modes: Vec<_> =
+        modes.into_iter().filter(|(of, _)| version(*of)).map(|(_, mode)| mode).collect();
+    profile.versions = Versions { ikev2: version(Version::V2), ikev1: !modes.is_empty() };
+    profile.ikev1 = Some(Ikev1Policy {
+        modes: Accept::new(modes, "configured"),
+        ike: profile.ike.clone(),
+        child: profile.child.clone(),
+        commit: false,
+    });
     profile
 }
 

@@ -12,7 +12,9 @@ use ikeproof_proto::{
     },
 };
 
-use crate::peer::{ChildProposal, Encr, Esn, Identity, IkeProposal, Integ, Prf, Selector};
+use crate::peer::{
+    Child, ChildProposal, Encr, Esn, Identity, IkeProposal, Integ, Prf, Protocol, Selector, Version,
+};
 
 /// The proposals for an IKE SA, in order.
 pub(super) fn ike(proposals: &[IkeProposal]) -> Vec<Proposal> {
@@ -26,20 +28,43 @@ pub(super) fn ike(proposals: &[IkeProposal]) -> Vec<Proposal> {
     })
 }
 
-/// The proposals for the child SA of IKE_AUTH, in order: without groups, and with an SPI that the
-/// core fills in.
-pub(super) fn child(proposals: &[ChildProposal]) -> Vec<Proposal> {
-    numbered(proposals, |number, proposal| {
-        let encr = proposal.encr.iter().map(|encr| encr_transform(*encr));
-        let integ = proposal.integ.iter().map(|integ| Transform::integ(integ_id(*integ)));
-        let esn: &[EsnId] = match proposal.esn {
-            Esn::No => &[EsnId::NO_ESN],
-            Esn::Yes => &[EsnId::ESN],
-            Esn::Either => &[EsnId::ESN, EsnId::NO_ESN],
-        };
-        let transforms = encr.chain(integ).chain(esn.iter().map(|esn| Transform::esn(*esn)));
-        Proposal::new(number, ProtocolId::ESP, vec![0; 4], unique(transforms))
-    })
+/// The proposals for the first child SA, in order, with an SPI that the core fills in. IKE_AUTH has no
+/// key exchange for it, so there are no groups in IKEv2. What is used together has one number.
+pub(super) fn child(child: &Child, version: Version) -> Vec<Proposal> {
+    let protocol = match child.protocol {
+        Protocol::Esp => ProtocolId::ESP,
+        Protocol::Ah => ProtocolId::AH,
+    };
+    let alone = numbered(&child.proposals, |number, proposal| {
+        child_proposal(number, protocol, proposal, version)
+    });
+    let with_over = alone.into_iter().flat_map(|proposal| {
+        let number = proposal.number;
+        let over =
+            child.over.as_ref().map(|over| child_proposal(number, ProtocolId::AH, over, version));
+        [Some(proposal), over].into_iter().flatten()
+    });
+    with_over.collect()
+}
+
+fn child_proposal(
+    number: u8,
+    protocol: ProtocolId,
+    proposal: &ChildProposal,
+    version: Version,
+) -> Proposal {
+    let encr = proposal.encr.iter().map(|encr| encr_transform(*encr));
+    let integ = proposal.integ.iter().map(|integ| Transform::integ(integ_id(*integ)));
+    let esn: &[EsnId] = match proposal.esn {
+        Esn::No => &[EsnId::NO_ESN],
+        Esn::Yes => &[EsnId::ESN],
+        Esn::Either => &[EsnId::ESN, EsnId::NO_ESN],
+    };
+    let groups = proposal.groups.iter().filter(|_| version != Version::V2);
+    let groups = groups.map(|group| Transform::ke(GroupId(group.0)));
+    let esn = esn.iter().map(|esn| Transform::esn(*esn));
+    let transforms = encr.chain(integ).chain(groups).chain(esn);
+    Proposal::new(number, protocol, vec![0; 4], unique(transforms))
 }
 
 fn numbered<T>(proposals: &[T], build: impl Fn(u8, &T) -> Proposal) -> Vec<Proposal> {
@@ -140,7 +165,7 @@ pub(super) fn selector(selector: &Selector) -> TrafficSelector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::peer::Group;
+    use crate::peer::{Group, Mode, Start};
 
     #[test]
     fn each_proposal_is_one_proposal_with_all_its_alternatives() {
@@ -166,11 +191,43 @@ mod tests {
             groups: vec![Group(14)],
             esn: Esn::Either,
         };
-        let proposals = child(&[odd]);
+        let proposals = child(&of(Protocol::Esp, odd), Version::V2);
         let words: Vec<_> = proposals[0].transforms.iter().map(ToString::to_string).collect();
         let expected =
             ["ENCR_AES_GCM_16(256)", "ENCR_DES", "INTEG=AUTH_HMAC_SHA1_96", "ESN", "NO_ESN"];
         assert_eq!(words, expected);
+    }
+
+    fn of(protocol: Protocol, proposal: ChildProposal) -> Child {
+        Child {
+            name: String::from("net"),
+            protocol,
+            mode: Mode::Tunnel,
+            proposals: vec![proposal],
+            over: None,
+            local: Vec::new(),
+            remote: Vec::new(),
+            start: Start::default(),
+            rekey: None,
+            life_bytes: None,
+            replay_window: None,
+        }
+    }
+
+    #[test]
+    fn ah_has_integrity_alone_and_its_own_number_unless_it_is_around_esp() {
+        let integ = vec![Integ::Sha256];
+        let ah = ChildProposal { integ, groups: vec![Group(14)], ..ChildProposal::default() };
+        let proposals = child(&of(Protocol::Ah, ah.clone()), Version::V1Main);
+        assert_eq!(proposals[0].protocol, ProtocolId::AH);
+        let words: Vec<_> = proposals[0].transforms.iter().map(ToString::to_string).collect();
+        assert_eq!(words.len(), 3, "{words:?}");
+        assert!(words[0].starts_with("INTEG="), "{words:?}");
+        let esp = ChildProposal { encr: vec![Encr::Null], ..ah.clone() };
+        let both = Child { over: Some(ah), ..of(Protocol::Esp, esp) };
+        let proposals = child(&both, Version::V1Main);
+        let protocols: Vec<_> = proposals.iter().map(|one| (one.number, one.protocol)).collect();
+        assert_eq!(protocols, [(1, ProtocolId::ESP), (1, ProtocolId::AH)]);
     }
 
     #[test]

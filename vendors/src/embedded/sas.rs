@@ -43,6 +43,12 @@ pub(super) fn read(events: &[(Time, Event)], config: &PeerConfig) -> Vec<IkeSa> 
                     sa.children.push(child(facts, name));
                 }
             }
+            Event::ChildrenAdopted { ike, from, .. } => {
+                let moved = sas.get_mut(from).map(|sa| std::mem::take(&mut sa.children));
+                if let Some(sa) = sas.get_mut(ike) {
+                    sa.children.extend(moved.into_iter().flatten());
+                }
+            }
             Event::ChildClosed { ike, spi_in, .. } => {
                 if let Some(sa) = sas.get_mut(ike) {
                     sa.children.retain(|child| child.spi_in != *spi_in);
@@ -81,6 +87,10 @@ pub(super) fn live(events: &[(Time, Event)]) -> Vec<LiveChild> {
                 local: facts.ts_local.clone(),
                 remote: facts.ts_remote.clone(),
             }),
+            Event::ChildrenAdopted { ike, from, .. } => {
+                let moved = children.iter_mut().filter(|child| child.ike == *from);
+                moved.for_each(|child| child.ike = *ike);
+            }
             Event::ChildClosed { ike, spi_in, .. } => {
                 children.retain(|child| child.ike != *ike || child.spi_in != *spi_in);
             }
@@ -142,23 +152,21 @@ fn responded<'a>(facts: &IkeEstablished, config: &'a PeerConfig) -> Option<&'a C
     })
 }
 
-/// The configured child: the one that was initiated, or the one whose selectors hold these.
+/// The configured child: the one whose selectors hold these, or the one that was initiated.
 fn child_name(sa: &IkeSa, facts: &ChildEstablished, config: &PeerConfig) -> String {
-    if let Some((_, child)) = sa.connection.split_once('/') {
-        return child.to_owned();
-    }
+    let (of, initiated) = sa.connection.split_once('/').unwrap_or((&sa.connection, ""));
     let within = |selectors: &[crate::peer::Selector], found: &[TrafficSelector]| {
         found.iter().all(|ts| selectors.iter().any(|own| proposal::selector(own).contains(ts)))
     };
-    let connection = config.connections.iter().find(|one| one.name == sa.connection);
+    let connection = config.connections.iter().find(|one| one.name == of);
     connection
         .and_then(|connection| {
             connection.children.iter().find(|child| {
                 within(&child.local, &facts.ts_local) && within(&child.remote, &facts.ts_remote)
             })
         })
-        .map(|child| child.name.clone())
-        .unwrap_or_default()
+        .map_or(initiated, |child| &child.name)
+        .to_owned()
 }
 
 fn child(facts: &ChildEstablished, name: String) -> ChildSa {
@@ -167,7 +175,10 @@ fn child(facts: &ChildEstablished, name: String) -> ChildSa {
         unique_id: format!("{:08x}", facts.spi_in),
         state: String::from("INSTALLED"),
         installed: true,
-        protocol: Protocol::Esp,
+        protocol: match facts.suite.protocol {
+            suite::ChildProtocol::Esp => Protocol::Esp,
+            suite::ChildProtocol::Ah => Protocol::Ah,
+        },
         mode: Mode::Tunnel,
         encap: facts.udp_encapsulated,
         spi_in: facts.spi_in,
@@ -190,7 +201,10 @@ fn ike_algorithms(suite: &IkeSuite) -> BTreeMap<String, String> {
 }
 
 fn child_algorithms(suite: &ChildSuite) -> BTreeMap<String, String> {
-    let mut words = vec![("encr", suite.encr.to_string()), ("esn", suite.esn.to_string())];
+    let mut words = vec![("esn", suite.esn.to_string())];
+    if suite.protocol == suite::ChildProtocol::Esp {
+        words.push(("encr", suite.encr.to_string()));
+    }
     if suite.integ != suite::Integ::None {
         words.push(("integ", suite.integ.to_string()));
     }

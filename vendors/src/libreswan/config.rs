@@ -5,8 +5,9 @@ use ikeproof_proto::wire::hex;
 use crate::{
     Unsupported,
     peer::{
-        Child, ChildProposal, Connection, Daemon, Encr, End, Esn, Group, Identity, IkeProposal,
-        Integ, Mode, PeerConfig, Prf, Protocol, Selector, Start, Tuned, Version,
+        Child, ChildProposal, Connection, Daemon, Encr, End, Esn, Fragmentation, Group, Identity,
+        IkeProposal, Integ, Login, Mode, ModeConfig, PeerConfig, Prf, Protocol, Selector, Start,
+        Tuned, Version,
     },
 };
 
@@ -22,6 +23,35 @@ pub(super) struct Rendered {
     /// What was set beside the configuration.
     pub(super) tuned: Vec<Tuned>,
 }
+
+/// The peer's own certificate and key in pluto's database.
+pub(super) const NSS_OWN: &str = "ikeproof-own";
+/// The certificate of the authority in it.
+pub(super) const NSS_AUTHORITY: &str = "ikeproof-authority";
+/// The folder of the files that are put into it.
+pub(super) const NSS_FILES: &str = "/run/ikeproof";
+
+/// Puts the certificates into the database. A private key gets there by PKCS #12 alone.
+pub(super) fn import() -> String {
+    let database = NSS_DATABASE;
+    let (own, authority, files) = (NSS_OWN, NSS_AUTHORITY, NSS_FILES);
+    format!(
+        "set -e; cd {files}; trap 'rm -f own.key own.p12' EXIT\n\
+         certutil -A -d {database} -n {authority} -t CT,, -a -i authority.pem\n\
+         openssl pkcs12 -export -name {own} -in own.pem -inkey own.key -out own.p12 -passout pass:laboratory\n\
+         pk12util -i own.p12 -d {database} -W laboratory"
+    )
+}
+
+/// Takes them out again. What is not there need not go.
+pub(super) fn forget() -> String {
+    format!(
+        "certutil -F -d {NSS_DATABASE} -n {NSS_OWN}; certutil -D -d {NSS_DATABASE} -n {NSS_OWN}; \
+         certutil -D -d {NSS_DATABASE} -n {NSS_AUTHORITY}; true"
+    )
+}
+
+const NSS_DATABASE: &str = "sql:/var/lib/ipsec/nss";
 
 /// pluto's log inside the peer.
 pub(super) const LOG: &str = "/run/ikeproof/daemon.log";
@@ -46,20 +76,25 @@ pub(super) fn render(config: &PeerConfig, all: bool) -> Result<Rendered, Unsuppo
             why: String::from("pluto would bring a connection up again that the test took down"),
         }],
     };
-    let words = Words { all };
+    let words = Words { all, rsa: config.rsa.is_some() };
     for connection in &config.connections {
         for child in &connection.children {
             let name = conn_name(&connection.name, &child.name);
             rendered.conf.push_str(&words.conn(&name, connection, child, &config.daemon)?);
             rendered.names.push((name, child.start == Start::Initiate));
         }
-        let owners = [&connection.local, &connection.remote].map(end_id);
-        rendered.secrets.push_str(&format!(
-            "{} {} : PSK 0x{}\n",
-            owners[0],
-            owners[1],
-            connection.psk.hex()
-        ));
+        if config.rsa.is_none() {
+            let owners = [&connection.local, &connection.remote].map(end_id);
+            rendered.secrets.push_str(&format!(
+                "{} {} : PSK 0x{}\n",
+                owners[0],
+                owners[1],
+                connection.psk.hex()
+            ));
+        }
+        if let Some(login) = &connection.login {
+            rendered.secrets.push_str(&xauth_secret(login)?);
+        }
     }
     for secret in &config.secrets {
         let owners: Vec<_> = secret.owners.iter().map(identity_text).collect();
@@ -72,6 +107,14 @@ pub(super) fn render(config: &PeerConfig, all: bool) -> Result<Rendered, Unsuppo
             why: String::from("a silent refusal would cost a minute"),
         });
     }
+    rendered.tuned.push(Tuned {
+        setting: String::from("leftupdown"),
+        value: String::from("%disabled"),
+        why: String::from(
+            "pluto waits for its script, seconds in a guest; the default route and the kernel's policies \
+             carry the traffic without it",
+        ),
+    });
     rendered.tuned.push(Tuned {
         setting: String::from("nhelpers"),
         value: String::from("0"),
@@ -95,6 +138,7 @@ pub(super) fn setup(daemon: &Daemon) -> String {
 /// The spelling, which depends on the build.
 struct Words {
     all: bool,
+    rsa: bool,
 }
 
 impl Words {
@@ -112,13 +156,45 @@ impl Words {
             format!("leftid={}", end_id(&connection.local)),
             format!("right={}", address(&connection.remote)),
             format!("rightid={}", end_id(&connection.remote)),
-            String::from("authby=secret"),
+            format!("authby={}", if self.rsa { "rsasig" } else { "secret" }),
             format!("ikev2={}", yes_no(version == Version::V2)),
             format!("ike={}", self.ike(&connection.ike)?),
             format!("retransmit-interval={interval}"),
             format!("retransmit-timeout={timeout}"),
             String::from("auto=ignore"),
         ];
+        if connection.mode_config == ModeConfig::Off {
+            // The kernel's policies carry the traffic; the script would only add routes to where the default
+            // route leads anyway. An address that the other end gives is its business.
+            lines.push(String::from("leftupdown=%disabled"));
+        }
+        if self.rsa {
+            lines.push(format!("leftcert={NSS_OWN}"));
+            // The key of either side is that of its certificate.
+            lines.extend(["left", "right"].map(|side| format!("{side}rsasigkey=%cert")));
+        }
+        match (&connection.login, version) {
+            (Some(_), Version::V2) => return Err(unsupported("XAUTH", "it belongs to IKEv1")),
+            (Some(Login { then: Some(_), .. }), _) => {
+                let why = "pluto looks a password up once, and answers with it each time";
+                return Err(unsupported("another password when asked again", why));
+            }
+            (Some(login), _) => lines.extend([
+                String::from("leftxauthclient=yes"),
+                String::from("rightxauthserver=yes"),
+                format!("leftusername={}", login.name),
+            ]),
+            (None, _) => {}
+        }
+        match (connection.mode_config, version) {
+            (ModeConfig::Off, _) => {}
+            (_, Version::V2) => return Err(unsupported("mode-config", "it belongs to IKEv1")),
+            (how, _) => lines.extend([
+                String::from("leftmodecfgclient=yes"),
+                String::from("rightmodecfgserver=yes"),
+                format!("modecfgpull={}", yes_no(how == ModeConfig::Pull)),
+            ]),
+        }
         if version == Version::V1Aggressive {
             lines.push(String::from("aggressive=yes"));
         }
@@ -134,7 +210,18 @@ impl Words {
             lines.push(String::from("encapsulation=yes"));
         }
         if let Some(fragmentation) = connection.fragmentation {
-            lines.push(format!("fragmentation={}", yes_no(fragmentation)));
+            let word = match fragmentation {
+                Fragmentation::Off => "no",
+                Fragmentation::On => "yes",
+                Fragmentation::Force => "force",
+                Fragmentation::Accept => {
+                    return Err(unsupported(
+                        "taking fragments only",
+                        "pluto sends them, too, then",
+                    ));
+                }
+            };
+            lines.push(format!("fragmentation={word}"));
         }
         match (connection.mobike, version) {
             (Some(true), Version::V1Main | Version::V1Aggressive) => {
@@ -148,7 +235,14 @@ impl Words {
             lines.push(format!("dpddelay={}s", dpd.delay.as_secs().max(1)));
             lines.push(format!("dpdtimeout={}s", timeout.as_secs().max(1)));
         }
-        lines.extend(self.child(child)?);
+        if connection.life_bytes.or(child.life_bytes).is_some() {
+            let why = "pluto offers seconds alone in IKEv1";
+            return Err(unsupported("a volume of an SA", why));
+        }
+        let client = connection.mode_config != ModeConfig::Off;
+        // Its side of the child is the address that it gets.
+        let own = |line: &String| line.starts_with("leftsubnet=");
+        lines.extend(self.child(child)?.into_iter().filter(|line| !(client && own(line))));
         lines.extend(lifetimes(connection, child));
         Ok(format!("\nconn {name}\n    {}\n", lines.join("\n    ")))
     }
@@ -158,6 +252,10 @@ impl Words {
             Protocol::Esp => ("esp", "esp"),
             Protocol::Ah => ("ah", "ah"),
         };
+        if child.over.is_some() {
+            let why = "`phase2=` names one protocol or the other";
+            return Err(unsupported("ESP and AH together", why));
+        }
         let pfs = child.proposals.iter().any(|proposal| !proposal.groups.is_empty());
         let proposals: Result<Vec<_>, _> = child
             .proposals
@@ -220,6 +318,10 @@ impl Words {
         if protocol == Protocol::Esp {
             parts.push(self.join(proposal.encr.iter().map(|encr| self.encr(*encr)))?);
         }
+        if proposal.integ.is_empty() && !proposal.groups.is_empty() {
+            // What follows the cipher is read as the integrity algorithm.
+            parts.push(String::from("none"));
+        }
         if !proposal.integ.is_empty() {
             parts.push(
                 self.join(proposal.integ.iter().map(|integ| Ok(integ_word(*integ).to_owned())))?,
@@ -263,6 +365,17 @@ impl Words {
             22..=24 if self.all => Ok(format!("dh{}", group.0)),
             _ => Err(unsupported(&group.to_string(), "pluto has no such group")),
         }
+    }
+}
+
+/// The password of a user. pluto has no other form for it than text in quotes.
+fn xauth_secret(login: &Login) -> Result<String, Unsupported> {
+    let is_plain = |octet: &u8| octet.is_ascii_graphic() && *octet != b'"';
+    match std::str::from_utf8(login.password.octets()) {
+        Ok(password) if password.as_bytes().iter().all(is_plain) && !password.is_empty() => {
+            Ok(format!("@{} : XAUTH \"{password}\"\n", login.name))
+        }
+        _ => Err(unsupported("such a password", "ipsec.secrets has it as text in quotes")),
     }
 }
 
@@ -357,7 +470,7 @@ fn yes_no(value: bool) -> &'static str {
     if value { "yes" } else { "no" }
 }
 
-fn unsupported(what: &str, why: &str) -> Unsupported {
+pub(super) fn unsupported(what: &str, why: &str) -> Unsupported {
     Unsupported { peer: String::from("libreswan"), what: what.to_owned(), why: why.to_owned() }
 }
 

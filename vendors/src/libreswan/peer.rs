@@ -20,7 +20,7 @@ use crate::{
     inside,
     peer::{
         About, Capability, Configured, Daemon, Difference, IkeSa, Initiated, Peer, PeerConfig,
-        Pending, Reset, StateDump, Target,
+        Pending, Reset, Rsa, StateDump, Target,
     },
     plane::{Plane, SHORT},
     start::Vendor,
@@ -130,8 +130,11 @@ impl Libreswan {
         }
         let position = self.plane.shell().file_size(LOG).await?;
         self.session.lock().await.log = position;
-        self.plane.set_inner(&wanted.inner).await?;
+        self.plane.set_inner(wanted.own_inner()).await?;
         let shell = self.plane.shell();
+        if let Some(rsa) = &wanted.rsa {
+            self.import(rsa).await?;
+        }
         let setup = config::setup(&wanted.daemon);
         shell.write_file(CONF, &format!("{setup}{}", rendered.conf)).await?;
         shell.write_file(SECRETS, &rendered.secrets).await?;
@@ -155,6 +158,23 @@ impl Libreswan {
         let rendered_texts =
             vec![(String::from("ipsec.conf"), format!("{setup}{}", rendered.conf))];
         Ok(Configured { tuned: rendered.tuned, rendered: rendered_texts })
+    }
+
+    /// Puts certificates and key into pluto's database in place of those of before.
+    async fn import(&self, rsa: &Rsa) -> Result<()> {
+        let shell = self.plane.shell();
+        shell.output(&config::forget(), SHORT).await?;
+        let key = String::from_utf8_lossy(rsa.key.expose());
+        let files = [
+            ("authority.pem", &*rsa.authority),
+            ("own.pem", &*rsa.certificate),
+            ("own.key", &*key),
+        ];
+        for (name, text) in files {
+            shell.write_file(&format!("{}/{name}", config::NSS_FILES), text).await?;
+        }
+        shell.output(&config::import(), SHORT).await?;
+        Ok(())
     }
 
     /// Why a conn is not there: what pluto cannot do, in its own words, or a mistake of ours.
@@ -207,15 +227,29 @@ impl Libreswan {
                     self.whack(&format!("--deletestate {}", sa.unique_id)).await?;
                 }
             }
+            Target::Sa(number) => {
+                self.whack(&format!("--deletestate {}", quote(number))).await?;
+            }
             Target::Child(connection, child) => {
                 let of_connection = sas.iter().filter(|sa| sa.connection == *connection);
                 let children = of_connection.flat_map(|sa| &sa.children);
                 for sa in children.filter(|sa| sa.name == *child) {
-                    self.whack(&format!("--deletestate {}", sa.unique_id)).await?;
+                    self.delete_child(&sa.unique_id).await?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Deletes a child SA. whack waits until pluto has deleted it: what comes of a delete that the other
+    /// end does not take as one is for the checks to see.
+    async fn delete_child(&self, number: &str) -> Result<()> {
+        let command = format!("whack --deletestate {number}");
+        let finished = self.plane.shell().run(&command, DELETE).await?;
+        match finished.status {
+            0 | 124 | 137 => Ok(()),
+            status => Err(Error::Command { command, status, output: finished.complaint() }),
+        }
     }
 
     async fn sas_now(&self) -> Result<Vec<IkeSa>> {
@@ -284,7 +318,16 @@ impl Peer for Libreswan {
 
     fn rekey<'a>(&'a self, target: &'a Target) -> Pending<'a, ()> {
         async move {
+            let of_v1 = self.sas_now().await?.iter().any(|sa| sa.version == 1);
             let (verb, name) = match target {
+                Target::Ike(_) if of_v1 => {
+                    let why = "pluto does it only when the life of the SA ends";
+                    return Err(config::unsupported("phase 1 once more", why).into());
+                }
+                Target::Sa(_) => {
+                    let why = "whack knows connections";
+                    return Err(config::unsupported("rekeying one SA of several", why).into());
+                }
                 Target::Ike(connection) => {
                     let prefix = format!("{connection}.");
                     let conns = self.session.lock().await.conns.clone();
@@ -293,7 +336,12 @@ impl Peer for Libreswan {
                 }
                 Target::Child(connection, child) => {
                     let four = self.about.version.starts_with('4');
-                    let verb = if four { "--rekey-ipsec" } else { "--rekey-child" };
+                    let verb = match (of_v1, four) {
+                        // Both verbs fail an assertion of pluto's with IKEv1; beginning once more does it.
+                        (true, _) => "--initiate --asynchronous",
+                        (false, true) => "--rekey-ipsec",
+                        (false, false) => "--rekey-child",
+                    };
                     (verb, config::conn_name(connection, child))
                 }
             };
@@ -329,6 +377,11 @@ impl Peer for Libreswan {
 
     fn remove_policies(&self) -> Pending<'_, ()> {
         inside::remove_policies(&self.plane).boxed()
+    }
+
+    fn next_password(&self) -> Pending<'_, ()> {
+        // Nobody has one: such a configuration is refused.
+        async { Ok(()) }.boxed()
     }
 
     fn kill(&self) -> Pending<'_, ()> {
@@ -409,6 +462,8 @@ fn capabilities(all: bool) -> BTreeSet<Capability> {
     set
 }
 
+/// How long the delete of a child SA is waited for.
+const DELETE: Duration = Duration::from_secs(5);
 const CONF: &str = "/etc/ipsec.conf";
 const SECRETS: &str = "/etc/ipsec.secrets";
 

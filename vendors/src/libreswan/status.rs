@@ -36,14 +36,14 @@ pub(super) fn read(status: &str, xfrm: &str, log: &str, address: IpAddr) -> Vec<
     let conns = conns(&lines);
     let kernel = kernel(xfrm);
     let mut sas: BTreeMap<u64, IkeSa> = BTreeMap::new();
-    let mut children: BTreeMap<u64, (u64, ChildSa)> = BTreeMap::new();
+    let mut children: BTreeMap<u64, (String, u64, ChildSa)> = BTreeMap::new();
     for line in &lines {
         let Some(state) = state_line(line) else { continue };
         let unknown = Conn::default();
         let conn = conns.get(&state.key).unwrap_or(&unknown);
         let (connection, child) = split_name(&state.name);
         if state.rest.contains("Traffic:") || state.rest.starts_with(['e', 'a']) {
-            if let Some((_, sa)) = children.get_mut(&state.number) {
+            if let Some((_, _, sa)) = children.get_mut(&state.number) {
                 read_spis(state.rest, sa, &kernel);
             }
         } else if is_child(state.rest) {
@@ -63,7 +63,8 @@ pub(super) fn read(status: &str, xfrm: &str, log: &str, address: IpAddr) -> Vec<
                 received: Traffic::default(),
                 sent: Traffic::default(),
             };
-            children.insert(state.number, (parent(state.rest).unwrap_or(0), sa));
+            let parent = parent(state.rest).unwrap_or(0);
+            children.insert(state.number, (connection.to_owned(), parent, sa));
         } else {
             let name = state.rest.split([' ', ';']).next().unwrap_or_default();
             let port = state.remote.map_or(500, |remote| remote.port());
@@ -87,8 +88,15 @@ pub(super) fn read(status: &str, xfrm: &str, log: &str, address: IpAddr) -> Vec<
             sas.insert(state.number, sa);
         }
     }
-    for (parent, child) in children.into_values() {
+    for (connection, parent, child) in children.into_values() {
+        // Pairs of IKEv1 outlive the SA that they were negotiated under. The newest one speaks for them then.
+        let of_connection = |sa: &&IkeSa| sa.established && sa.connection == connection;
+        let is_gone = !sas.contains_key(&parent);
+        let newest = is_gone.then(|| sas.values().rfind(of_connection)).flatten();
+        let parent = newest.map_or(parent, |sa| sa.unique_id.parse().unwrap_or(parent));
         if let Some(sa) = sas.get_mut(&parent) {
+            // Where an address was pushed, its name stays that of the login before.
+            sa.established |= sa.state == "STATE_XAUTH_I1" && child.installed;
             sa.children.push(child);
         }
     }

@@ -5,7 +5,8 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
-use ikeproof_proto::{crypto::SecretBytes, wire::hex};
+pub use ikeproof_proto::config::{Fragmentation, ModeConfig};
+use ikeproof_proto::{crypto::SecretBytes, pki::CertificateSetup, wire::hex};
 use serde::{Deserialize, Serialize};
 
 use super::proposal::{ChildProposal, IkeProposal};
@@ -17,10 +18,25 @@ pub struct PeerConfig {
     pub connections: Vec<Connection>,
     /// Preshared keys beside the connections' own.
     pub secrets: Vec<Secret>,
+    /// With it, the connections authenticate by RSA signatures, and their preshared keys are not used.
+    pub rsa: Option<Rsa>,
     /// Addresses of the peer's own inside network, put on a loopback or dummy interface.
     pub inner: Vec<InnerAddress>,
     /// Daemon-wide settings.
     pub daemon: Daemon,
+}
+
+/// A certificate with its key, and the authority that the other side is judged by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rsa {
+    /// All of it, in DER.
+    pub setup: CertificateSetup,
+    /// The peer's own certificate, in PEM.
+    pub certificate: String,
+    /// The private key, in PEM.
+    pub key: SecretBytes,
+    /// The certificate of the authority, in PEM.
+    pub authority: String,
 }
 
 /// An address of the peer's inside network.
@@ -47,6 +63,27 @@ pub struct Daemon {
     pub accept_aggressive_psk: bool,
 }
 
+impl PeerConfig {
+    /// The inner addresses that are there from the start: whoever gets one by mode-config puts it there
+    /// by itself.
+    pub fn own_inner(&self) -> &[InnerAddress] {
+        let gets_one = |connection: &Connection| connection.mode_config != ModeConfig::Off;
+        if self.connections.iter().any(gets_one) { &[] } else { &self.inner }
+    }
+
+    /// The same with the next password of each user; `None` if nobody has one.
+    pub fn with_next_passwords(&self) -> Option<Self> {
+        let mut next = self.clone();
+        let mut any = false;
+        for login in next.connections.iter_mut().filter_map(|it| it.login.as_mut()) {
+            if let Some(then) = login.then.take() {
+                (login.password, any) = (then, true);
+            }
+        }
+        any.then_some(next)
+    }
+}
+
 /// One connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connection {
@@ -60,6 +97,11 @@ pub struct Connection {
     pub remote: End,
     /// The preshared key.
     pub psk: Psk,
+    /// The user that logs in by XAUTH once the key was right (IKEv1, as initiator).
+    pub login: Option<Login>,
+    /// How it gets its inner address (IKEv1, as initiator). With one, its side of each child is that
+    /// address, whatever the child says.
+    pub mode_config: ModeConfig,
     /// IKE proposals in order of preference.
     pub ike: Vec<IkeProposal>,
     /// The child SAs.
@@ -67,13 +109,26 @@ pub struct Connection {
     /// UDP encapsulation even without NAT.
     pub force_encap: bool,
     /// IKE fragmentation; `None` leaves the daemon's default.
-    pub fragmentation: Option<bool>,
+    pub fragmentation: Option<Fragmentation>,
     /// MOBIKE (IKEv2); `None` leaves the daemon's default.
     pub mobike: Option<bool>,
     /// Dead peer detection.
     pub dpd: Option<Dpd>,
     /// Lifetime of the IKE SA until it is rekeyed.
     pub rekey: Option<Duration>,
+    /// The volume in octets with which the ISAKMP SA ends (IKEv1).
+    pub life_bytes: Option<u64>,
+}
+
+/// A user of XAUTH.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Login {
+    /// The name; letters, digits, `-` and `_`.
+    pub name: String,
+    /// The password, as text.
+    pub password: Psk,
+    /// The password after it; see [`Peer::next_password`](super::Peer::next_password).
+    pub then: Option<Psk>,
 }
 
 /// The IKE version of a connection, and for version 1 the mode.
@@ -164,6 +219,9 @@ pub struct Child {
     pub mode: Mode,
     /// Proposals in order of preference.
     pub proposals: Vec<ChildProposal>,
+    /// AH that is used together with ESP of any of the proposals (IKEv1 only).
+    #[serde(default)]
+    pub over: Option<ChildProposal>,
     /// The peer's own selectors.
     pub local: Vec<Selector>,
     /// The other side's selectors.
@@ -174,6 +232,9 @@ pub struct Child {
     /// Lifetime until the child is rekeyed.
     #[serde(default)]
     pub rekey: Option<Duration>,
+    /// The volume in octets with which a pair of SAs ends, and which IKEv1 offers.
+    #[serde(default)]
+    pub life_bytes: Option<u64>,
     /// The replay window in packets; `None` leaves the daemon's default, 0 switches it off.
     #[serde(default)]
     pub replay_window: Option<u32>,
@@ -261,6 +322,25 @@ pub struct Tuned {
     pub value: String,
     /// Why.
     pub why: String,
+}
+
+/// Certificates that are none: drivers hand them on as they are.
+#[cfg(test)]
+pub(crate) fn rsa_of_a_test() -> Rsa {
+    use ikeproof_proto::pki::{Der, SendCertificate};
+    Rsa {
+        setup: CertificateSetup {
+            chain: vec![Der(vec![0x30, 0])],
+            key: SecretBytes::from_slice(b"key"),
+            anchors: Vec::new(),
+            started_at: 0,
+            send: SendCertificate::default(),
+            ask_nothing: false,
+        },
+        certificate: String::from("own certificate"),
+        key: SecretBytes::from_slice(b"own key"),
+        authority: String::from("authority"),
+    }
 }
 
 #[cfg(test)]

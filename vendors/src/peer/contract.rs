@@ -149,6 +149,8 @@ pub struct About {
 pub enum Target {
     /// All IKE SAs of a connection.
     Ike(String),
+    /// One IKE SA, by its number at the peer.
+    Sa(String),
     /// One child of a connection.
     Child(String, String),
 }
@@ -192,7 +194,7 @@ pub trait Peer: Send + Sync {
     /// Deletes an IKE SA or a child, telling the other side.
     fn terminate<'a>(&'a self, target: &'a Target) -> Pending<'a, ()>;
 
-    /// Rekeys an IKE SA or a child.
+    /// Rekeys an IKE SA or a child. In IKEv1, the former begins phase 1 once more.
     fn rekey<'a>(&'a self, target: &'a Target) -> Pending<'a, ()>;
 
     /// The IKE SAs with their children.
@@ -230,6 +232,11 @@ pub trait Peer: Send + Sync {
     /// leaves in clear, which is the control of every check that nothing does. Until the next
     /// `configure`, `restart` or `reset`.
     fn remove_policies(&self) -> Pending<'_, ()>;
+
+    /// From now on users answer with the password after the first one, also in an exchange that is under
+    /// way. Whoever has all of them from the start, and takes the next one for each question, does
+    /// nothing.
+    fn next_password(&self) -> Pending<'_, ()>;
 
     /// Ends the daemon at once, with no delete sent.
     fn kill(&self) -> Pending<'_, ()>;

@@ -8,9 +8,9 @@ use super::vici::Node;
 use crate::{
     Unsupported,
     peer::{
-        Child, ChildProposal, Connection, Daemon, DataPlane, Encr, End, Esn, Group, Identity,
-        IkeProposal, Integ, Mode, PeerConfig, Prf, Protocol, Secret, Selector, Start, Tuned,
-        Version,
+        Child, ChildProposal, Connection, Daemon, DataPlane, Encr, End, Esn, Fragmentation, Group,
+        Identity, IkeProposal, Integ, Login, Mode, ModeConfig, PeerConfig, Prf, Protocol, Rsa,
+        Secret, Selector, Start, Tuned, Version,
     },
 };
 
@@ -21,6 +21,8 @@ pub(super) struct Rendered {
     pub(super) connections: Vec<Node>,
     /// `load-shared` messages.
     pub(super) secrets: Vec<Node>,
+    /// `load-cert` and `load-key` messages, with their names.
+    pub(super) certificates: Vec<(&'static str, Node)>,
     /// Children to initiate once loaded: (connection, child).
     pub(super) initiate: Vec<(String, String)>,
 }
@@ -36,14 +38,25 @@ pub(super) fn render(config: &PeerConfig, plane: DataPlane) -> Result<Rendered, 
             ),
         });
     }
-    let mut rendered =
-        Rendered { connections: Vec::new(), secrets: Vec::new(), initiate: Vec::new() };
+    let mut rendered = Rendered {
+        connections: Vec::new(),
+        secrets: Vec::new(),
+        certificates: config.rsa.as_ref().map(render_certificates).unwrap_or_default(),
+        initiate: Vec::new(),
+    };
+    let auth = if config.rsa.is_some() { "pubkey" } else { "psk" };
     for connection in &config.connections {
-        let section = render_connection(connection, plane)?;
+        let section = render_connection(connection, plane, auth)?;
         rendered.connections.push(Node::section().with(&connection.name, section));
-        let owners = [&connection.local, &connection.remote].map(identity_of).into_iter().flatten();
-        let secret = Secret { owners: owners.collect(), psk: connection.psk.clone() };
-        rendered.secrets.push(render_secret(&connection.name, &secret));
+        if config.rsa.is_none() {
+            let ends = [&connection.local, &connection.remote];
+            let owners = ends.map(identity_of).into_iter().flatten();
+            let secret = Secret { owners: owners.collect(), psk: connection.psk.clone() };
+            rendered.secrets.push(render_secret(&connection.name, &secret));
+        }
+        if let Some(login) = &connection.login {
+            rendered.secrets.push(render_login(&connection.name, login));
+        }
         let starting = connection.children.iter().filter(|child| child.start == Start::Initiate);
         rendered
             .initiate
@@ -99,7 +112,26 @@ pub(super) fn strongswan_conf(daemon: &Daemon, plane: DataPlane) -> (String, Vec
 /// charon's log inside the peer.
 pub(super) const LOG: &str = "/run/ikeproof/daemon.log";
 
-fn render_connection(connection: &Connection, plane: DataPlane) -> Result<Node, Unsupported> {
+/// What charon authenticates with by signatures; it finds the certificate by the identity.
+fn render_certificates(rsa: &Rsa) -> Vec<(&'static str, Node)> {
+    let certificate = |flag: &str, pem: &str| {
+        let data = Node::Octets(pem.as_bytes().to_vec());
+        let node = Node::section().with("type", "X509").with("flag", flag).with("data", data);
+        ("load-cert", node)
+    };
+    let key = Node::Octets(rsa.key.expose().clone());
+    vec![
+        certificate("CA", &rsa.authority),
+        certificate("NONE", &rsa.certificate),
+        ("load-key", Node::section().with("type", "any").with("data", key)),
+    ]
+}
+
+fn render_connection(
+    connection: &Connection,
+    plane: DataPlane,
+    auth: &str,
+) -> Result<Node, Unsupported> {
     let mut section = Node::section();
     let version = if connection.version == Version::V2 { "2" } else { "1" };
     section.put("version", version);
@@ -121,7 +153,13 @@ fn render_connection(connection: &Connection, plane: DataPlane) -> Result<Node, 
     section.put("proposals", Node::List(proposals?));
     section.put("encap", yes_no(connection.force_encap));
     if let Some(fragmentation) = connection.fragmentation {
-        section.put("fragmentation", yes_no(fragmentation));
+        let word = match fragmentation {
+            Fragmentation::Off => "no",
+            Fragmentation::Accept => "accept",
+            Fragmentation::On => "yes",
+            Fragmentation::Force => "force",
+        };
+        section.put("fragmentation", word);
     }
     if let Some(mobike) = connection.mobike {
         section.put("mobike", yes_no(mobike));
@@ -133,26 +171,62 @@ fn render_connection(connection: &Connection, plane: DataPlane) -> Result<Node, 
         }
     }
     put_rekey(&mut section, connection.rekey, connection.version);
+    if connection.life_bytes.is_some() {
+        let why = "charon offers no kilobytes for an ISAKMP SA";
+        return Err(unsupported(plane, "a volume of an IKE SA", why));
+    }
     section.put("keyingtries", "1");
     section.put("unique", "no");
     for (name, end) in [("local", &connection.local), ("remote", &connection.remote)] {
-        let mut auth = Node::section().with("auth", "psk");
+        let mut side = Node::section().with("auth", auth);
         if let Some(identity) = identity_of(end) {
-            auth.put("id", identity_text(&identity));
+            side.put("id", identity_text(&identity));
         }
-        section.put(name, auth);
+        section.put(name, side);
     }
+    if let Some(login) = &connection.login {
+        if connection.version == Version::V2 {
+            return Err(unsupported(plane, "XAUTH in IKEv2", "it belongs to IKEv1"));
+        }
+        // A second round of the own side, after the one with the key.
+        let auth = Node::section().with("auth", "xauth").with("xauth_id", login.name.as_str());
+        section.put("local-xauth", auth);
+    }
+    put_mode_config(&mut section, connection, plane)?;
     let mut children = Node::section();
     for child in &connection.children {
-        let mut section = render_child(child, plane)?;
+        let gets_address = connection.mode_config != ModeConfig::Off;
+        let mut section = render_child(child, plane, gets_address)?;
         put_rekey(&mut section, child.rekey, connection.version);
+        put_volume(&mut section, child.life_bytes);
         children.put(&child.name, section);
     }
     section.put("children", children);
     Ok(section)
 }
 
-fn render_child(child: &Child, plane: DataPlane) -> Result<Node, Unsupported> {
+/// A client of mode-config asks for any address.
+fn put_mode_config(
+    section: &mut Node,
+    connection: &Connection,
+    plane: DataPlane,
+) -> Result<(), Unsupported> {
+    if connection.mode_config == ModeConfig::Off {
+        return Ok(());
+    }
+    if connection.version == Version::V2 {
+        return Err(unsupported(plane, "mode-config in IKEv2", "it belongs to IKEv1"));
+    }
+    section.put("vips", Node::List(vec![String::from("0.0.0.0")]));
+    section.put("pull", yes_no(connection.mode_config == ModeConfig::Pull));
+    Ok(())
+}
+
+fn render_child(child: &Child, plane: DataPlane, gets_address: bool) -> Result<Node, Unsupported> {
+    if child.over.is_some() {
+        let why = "it has a proposal for one protocol or the other";
+        return Err(unsupported(plane, "ESP and AH together", why));
+    }
     let userspace = plane == DataPlane::Userspace;
     let refuse = |what: &str| {
         Err(unsupported(
@@ -174,11 +248,16 @@ fn render_child(child: &Child, plane: DataPlane) -> Result<Node, Unsupported> {
         child.proposals.iter().map(|proposal| child_proposal(child.protocol, proposal)).collect();
     let key = if child.protocol == Protocol::Ah { "ah_proposals" } else { "esp_proposals" };
     let selectors = |list: &[Selector]| Node::List(list.iter().map(selector).collect());
+    let dynamic = || Node::List(vec![String::from("dynamic")]);
+    // Transport mode is between the ends themselves; charon puts their addresses there.
+    let host_to_host = child.mode == Mode::Transport;
+    let local = if gets_address || host_to_host { dynamic() } else { selectors(&child.local) };
+    let remote = if host_to_host { dynamic() } else { selectors(&child.remote) };
     let mut section = Node::section()
         .with("mode", if child.mode == Mode::Tunnel { "tunnel" } else { "transport" })
         .with(key, Node::List(proposals?))
-        .with("local_ts", selectors(&child.local))
-        .with("remote_ts", selectors(&child.remote))
+        .with("local_ts", local)
+        .with("remote_ts", remote)
         .with("start_action", "none")
         .with("close_action", "none")
         .with("dpd_action", "clear");
@@ -199,12 +278,29 @@ fn put_rekey(section: &mut Node, rekey: Option<std::time::Duration>, version: Ve
     section.put("rand_time", "0");
 }
 
+/// A pair is replaced before its volume is spent.
+fn put_volume(section: &mut Node, bytes: Option<u64>) {
+    if let Some(bytes) = bytes {
+        section.put("life_bytes", bytes.to_string());
+        section.put("rekey_bytes", (bytes / 10 * 9).to_string());
+        section.put("rand_bytes", "0");
+    }
+}
+
 fn render_secret(id: &str, secret: &Secret) -> Node {
     Node::section()
         .with("id", id)
         .with("type", "IKE")
         .with("data", Node::Octets(secret.psk.octets().to_vec()))
         .with("owners", Node::List(secret.owners.iter().map(identity_text).collect()))
+}
+
+fn render_login(connection: &str, login: &Login) -> Node {
+    Node::section()
+        .with("id", format!("{connection}-xauth"))
+        .with("type", "XAUTH")
+        .with("data", Node::Octets(login.password.octets().to_vec()))
+        .with("owners", Node::List(vec![login.name.clone()]))
 }
 
 fn ike_proposal(proposal: &IkeProposal) -> Result<String, Unsupported> {

@@ -42,6 +42,8 @@ struct Session {
     pristine: StateDump,
     /// Whether charon was killed and has not been started again.
     killed: bool,
+    /// What is loaded, with the passwords that come next.
+    next: Option<PeerConfig>,
 }
 
 impl StrongSwan {
@@ -162,7 +164,11 @@ impl StrongSwan {
         }
         let position = self.plane.shell().file_size(LOG).await?;
         self.session.lock().await.log = position;
-        self.plane.set_inner(&wanted.inner).await?;
+        self.plane.set_inner(wanted.own_inner()).await?;
+        self.session.lock().await.next = wanted.with_next_passwords();
+        for (command, message) in rendered.certificates {
+            self.request(command, message).await?;
+        }
         for secret in rendered.secrets {
             self.request("load-shared", secret).await?;
         }
@@ -258,6 +264,18 @@ impl Peer for StrongSwan {
         inside::remove_policies(&self.plane).boxed()
     }
 
+    fn next_password(&self) -> Pending<'_, ()> {
+        async move {
+            let Some(next) = self.session.lock().await.next.take() else { return Ok(()) };
+            // A secret takes the place of the one that was loaded under its name.
+            for secret in config::render(&next, self.plane.kind)?.secrets {
+                self.request("load-shared", secret).await?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+
     fn kill(&self) -> Pending<'_, ()> {
         async move {
             self.session.lock().await.killed = true;
@@ -320,6 +338,7 @@ impl Peer for StrongSwan {
 fn target_of(target: &Target) -> Node {
     match target {
         Target::Ike(connection) => Node::section().with("ike", connection.as_str()),
+        Target::Sa(number) => Node::section().with("ike-id", number.as_str()),
         Target::Child(connection, child) => {
             Node::section().with("ike", connection.as_str()).with("child", child.as_str())
         }

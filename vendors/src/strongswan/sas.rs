@@ -50,7 +50,9 @@ fn child_sa(child: &Node) -> Result<ChildSa> {
     Ok(ChildSa {
         name: child.text("name").to_owned(),
         unique_id: child.text("uniqueid").to_owned(),
-        installed: state == "INSTALLED",
+        // A pair is used until another takes its place, which may be refused; in IKEv1 the old one stays
+        // until its life ends, and still receives.
+        installed: matches!(state.as_str(), "INSTALLED" | "REKEYING" | "REKEYED"),
         state,
         protocol: if child.text("protocol") == "AH" { Protocol::Ah } else { Protocol::Esp },
         mode: if child.text("mode") == "TRANSPORT" { Mode::Transport } else { Mode::Tunnel },
@@ -106,6 +108,8 @@ fn end(sa: &Node, host: &str, port: &str) -> Option<SocketAddr> {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
 
     fn event() -> Node {
@@ -154,6 +158,17 @@ mod tests {
         assert_eq!((child.spi_in, child.spi_out), (0xc0ff_ee01, 0x102));
         assert_eq!(child.received, Traffic { packets: 2, bytes: 168 });
         assert_eq!(child.local, ["10.1.0.0/24"]);
+    }
+
+    #[rstest]
+    #[case("CREATED", false)]
+    #[case("INSTALLED", true)]
+    #[case("REKEYING", true)]
+    #[case("REKEYED", true)]
+    #[case("DELETED", false)]
+    fn a_pair_is_there_while_it_is_replaced(#[case] state: &str, #[case] installed: bool) {
+        let child = Node::section().with("state", state);
+        assert_eq!(child_sa(&child).unwrap().installed, installed);
     }
 
     #[test]

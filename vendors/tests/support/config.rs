@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use ikeproof_vendors::peer::{
     Child, ChildProposal, Connection, Encr, End, Group, IkeProposal, InnerAddress, Integ, Mode,
-    PeerConfig, Ping, Protocol, Psk, Selector, Start, Version,
+    ModeConfig, PeerConfig, Ping, Protocol, Psk, Selector, Start, Version,
 };
 
 /// The time an initiation may take.
@@ -25,6 +25,8 @@ fn side(own: (IpAddr, u8), other: (IpAddr, u8)) -> PeerConfig {
             local: end(own.0),
             remote: end(other.0),
             psk: Psk::new("a key for the laboratory"),
+            login: None,
+            mode_config: ModeConfig::Off,
             ike: vec![IkeProposal {
                 encr: vec![Encr::AesCbc(256)],
                 integ: vec![Integ::Sha256],
@@ -39,10 +41,12 @@ fn side(own: (IpAddr, u8), other: (IpAddr, u8)) -> PeerConfig {
                     encr: vec![Encr::AesGcm(128, 16)],
                     ..Default::default()
                 }],
+                over: None,
                 local: vec![network(own.1)],
                 remote: vec![network(other.1)],
                 start: Start::Wait,
                 rekey: None,
+                life_bytes: None,
                 replay_window: None,
             }],
             force_encap: false,
@@ -50,6 +54,7 @@ fn side(own: (IpAddr, u8), other: (IpAddr, u8)) -> PeerConfig {
             mobike: Some(false),
             dpd: None,
             rekey: None,
+            life_bytes: None,
         }],
         inner: vec![InnerAddress { address: [10, own.1, 0, 1].into(), prefix: 24 }],
         ..Default::default()

@@ -3,6 +3,9 @@
 use super::exception::Exception;
 use super::fact::{Fact, Kind, Seen};
 
+/// The type of the payload with a part of a message of IKEv1, as a fact has it.
+const FRAGMENT: &str = "132";
+
 /// What the key tables have for a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
@@ -10,6 +13,10 @@ pub struct Known {
     pub keys: bool,
     /// They are for extended sequence numbers.
     pub esn: bool,
+    /// Its vector does not follow from the message of IKEv1 before it.
+    pub out_of_line: bool,
+    /// Phase 1 was not seen, or not understood.
+    pub unread: bool,
 }
 
 /// What came of the comparison.
@@ -26,7 +33,15 @@ pub struct Outcome {
 /// Compares.
 pub fn compare(ours: &Seen, theirs: &Seen, known: Known) -> Outcome {
     let mut outcome = Outcome::default();
-    if !theirs.broken.is_empty() {
+    if is_fragment_of_v1(ours) && ours.kind == theirs.kind && ours.broken.is_empty() {
+        let shared = theirs.clear.len().min(ours.clear.len());
+        outcome.exceptions.push(Exception::FragmentOfV1);
+        outcome.facts(&ours.clear, &theirs.clear[..shared]);
+        return outcome;
+    }
+    // What tshark decrypts with a guess may be anything.
+    let guessed = known.out_of_line || known.unread;
+    if !theirs.broken.is_empty() && !guessed {
         if ours.broken.is_empty() {
             let says = format!("tshark complains: {}; we do not", theirs.broken.join("; "));
             outcome.differences.push(says);
@@ -45,8 +60,7 @@ pub fn compare(ours: &Seen, theirs: &Seen, known: Known) -> Outcome {
         return outcome;
     }
     let end = match version(ours) {
-        Some(1) => Some((Exception::VersionOne, "isakmp.length")),
-        Some(2) | None => None,
+        Some(1 | 2) | None => None,
         Some(_) => Some((Exception::OtherVersion, "isakmp.version")),
     };
     if let Some((exception, last)) = end {
@@ -61,7 +75,15 @@ pub fn compare(ours: &Seen, theirs: &Seen, known: Known) -> Outcome {
         let shared = ours.clear.len().min(theirs.clear.len());
         outcome.facts(&ours.clear[..shared], &theirs.clear[..shared]);
     }
-    outcome.seal(ours, theirs, known);
+    let is_broken = outcome.exceptions.contains(&Exception::Broken);
+    if known.out_of_line {
+        outcome.exceptions.push(Exception::OutOfLine);
+    } else if known.unread {
+        outcome.exceptions.push(Exception::Unread);
+    } else if !(is_broken && version(ours) == Some(1)) {
+        // Without an ICV what is decrypted may be broken itself.
+        outcome.seal(ours, theirs, known);
+    }
     outcome
 }
 
@@ -145,6 +167,14 @@ fn is_left_shut(seen: &Seen) -> bool {
     !seen.broken.is_empty() && (bare || seen.clear.iter().any(init))
 }
 
+/// Whether it is one payload, with a part of a message in it.
+fn is_fragment_of_v1(seen: &Seen) -> bool {
+    let mut kinds = seen.clear.iter().filter(|fact| fact.name == "isakmp.typepayload");
+    version(seen) == Some(1)
+        && kinds.next().is_some_and(|fact| fact.value == FRAGMENT)
+        && kinds.next().is_none()
+}
+
 /// The facts up to the first one with this name, and that one.
 fn up_to<'a>(facts: &'a [Fact], last: &str) -> &'a [Fact] {
     let end = facts.iter().position(|fact| fact.name == last);
@@ -155,10 +185,14 @@ fn up_to<'a>(facts: &'a [Fact], last: &str) -> &'a [Fact] {
 fn is_sealed(seen: &Seen) -> bool {
     match seen.kind {
         Kind::Esp => true,
+        Kind::Ike if version(seen) == Some(1) => seen.clear.iter().any(|fact| {
+            // The flag E (RFC 2408, section 3.1).
+            fact.name == "isakmp.flags" && fact.value.parse::<u8>().is_ok_and(|it| it & 1 == 1)
+        }),
         Kind::Ike => seen.clear.iter().any(|fact| {
             fact.name == "isakmp.typepayload" && matches!(fact.value.as_str(), "46" | "53")
         }),
-        Kind::Keepalive | Kind::Nothing => false,
+        Kind::Ah | Kind::Keepalive | Kind::Nothing => false,
     }
 }
 
@@ -193,7 +227,7 @@ mod tests {
         }
     }
 
-    const KEYS: Known = Known { keys: true, esn: false };
+    const KEYS: Known = Known { keys: true, esn: false, out_of_line: false, unread: false };
     const ID: &[(&str, &str)] = &[("isakmp.typepayload", "35"), ("isakmp.id.type", "2")];
 
     #[test]
@@ -221,6 +255,57 @@ mod tests {
         assert_eq!(says(compare(&shut, &open, KEYS)), "tshark decrypted it, we did not");
         assert_eq!(says(compare(&shut, &shut, KEYS)), "there are keys, and nobody decrypted it");
         assert_eq!(compare(&shut, &shut, Known::default()).exceptions, [Exception::NoKeys]);
+    }
+
+    fn ikev1(flags: &str, sealed: Option<&[(&'static str, &str)]>) -> Seen {
+        let mut seen = ike("1", sealed);
+        let fact = |name, value: &str| Fact { name, value: value.to_owned() };
+        seen.clear = vec![
+            fact("isakmp.version", "16"),
+            fact("isakmp.flags", flags),
+            fact("isakmp.length", "80"),
+        ];
+        seen.authentic = None;
+        seen
+    }
+
+    #[test]
+    fn ikev1_is_compared_as_far_as_its_vectors_are_in_line() {
+        let (open, shut) = (ikev1("1", Some(ID)), ikev1("1", None));
+        assert_eq!(compare(&open, &open, KEYS), Outcome { fields: 5, ..Outcome::default() });
+        assert_eq!(compare(&open, &shut, KEYS).differences.len(), 1);
+        assert_eq!(compare(&shut, &open, KEYS).differences.len(), 1);
+        assert_eq!(compare(&shut, &shut, KEYS).differences.len(), 1);
+        assert_eq!(compare(&shut, &shut, Known::default()).exceptions, [Exception::NoKeys]);
+        let clear = ikev1("0", None);
+        assert_eq!(compare(&clear, &clear, KEYS), Outcome { fields: 3, ..Outcome::default() });
+        let repeated = Known { out_of_line: true, ..KEYS };
+        let outcome = compare(&open, &ikev1("1", Some(&ID[..1])), repeated);
+        let exceptions = vec![Exception::OutOfLine];
+        assert_eq!(outcome, Outcome { fields: 3, exceptions, ..Outcome::default() });
+        let unread = Known { unread: true, ..Known::default() };
+        assert_eq!(compare(&shut, &open, unread).exceptions, [Exception::Unread]);
+    }
+
+    #[test]
+    fn a_fragment_of_ikev1_is_compared_and_not_what_it_completes() {
+        let mut part = ikev1("0", None);
+        let fact = |name, value: &str| Fact { name, value: value.to_owned() };
+        part.clear.extend([fact("isakmp.typepayload", "132"), fact("isakmp.nextpayload", "0")]);
+        let mut whole = Seen { sealed: Some(Vec::new()), ..part.clone() };
+        whole.clear.push(fact("isakmp.ispi", "0102030405060708"));
+        let outcome = compare(&part, &whole, KEYS);
+        let exceptions = vec![Exception::FragmentOfV1];
+        assert_eq!(outcome, Outcome { fields: 5, exceptions, ..Outcome::default() });
+        whole.clear[4].value = String::from("1");
+        assert_eq!(compare(&part, &whole, KEYS).differences.len(), 1);
+        whole.clear.truncate(4);
+        assert_eq!(compare(&part, &whole, KEYS).differences.len(), 1);
+        // Another payload in its place is compared to the end.
+        part.clear[3].value = String::from("13");
+        whole = Seen { clear: part.clear.clone(), ..part.clone() };
+        whole.clear.push(fact("isakmp.ispi", "0102030405060708"));
+        assert_eq!(compare(&part, &whole, KEYS).differences.len(), 1);
     }
 
     #[test]

@@ -17,12 +17,16 @@ pub enum Exception {
     Refused,
     /// IKE with something else where the non-ESP marker has to be.
     Misdressed,
-    /// IKEv1.
-    VersionOne,
+    /// A repetition of IKEv1.
+    OutOfLine,
+    /// A message of IKEv1 behind a phase 1 that we cannot read.
+    Unread,
     /// A version that nobody knows.
     OtherVersion,
     /// A fragment that does not complete its message.
     Fragment,
+    /// A fragment of a message of IKEv1.
+    FragmentOfV1,
     /// tshark did not put fragments together.
     NotPutTogether,
     /// Extended sequence numbers.
@@ -47,11 +51,22 @@ impl fmt::Display for Exception {
             Self::Misdressed => {
                 "IKE without the right non-ESP marker, as we say: tshark goes by the marker alone"
             }
-            Self::VersionOne => "IKEv1: of its messages our decoding has the header",
+            Self::OutOfLine => {
+                "IKEv1, repeated or behind a repetition: tshark takes the vector from whatever message \
+                 came before"
+            }
+            Self::Unread => {
+                "IKEv1 with keys, and without a phase 1 that we can read: which cipher and vector it has \
+                 is not known"
+            }
             Self::OtherVersion => "a major version that is neither 1 nor 2: what is in front of it",
             Self::Fragment => {
                 "a fragment of a message (RFC 7383): the content stands with the one that completes \
                  it"
+            }
+            Self::FragmentOfV1 => {
+                "a fragment of a message of IKEv1: tshark shows with the last one what it puts together, \
+                 which is not compared"
             }
             Self::NotPutTogether => "a fragmented message that tshark did not put together",
             Self::ExtendedNumbers => {

@@ -20,6 +20,8 @@ pub enum Kind {
     Ike,
     /// ESP.
     Esp,
+    /// AH.
+    Ah,
     /// A NAT keepalive.
     Keepalive,
     /// None of these.

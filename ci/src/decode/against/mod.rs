@@ -1,6 +1,6 @@
 //! `ikeproof decode --against-tshark`: our decoding compared with tshark's, field by field.
 //!
-//! [`ours`] and [`theirs`] tell what the two decoders say of a frame in one form ([`fact`]): fields in
+//! [`ours`] (with [`ours_v1`] and [`isakmp`] for IKEv1) and [`theirs`] tell what the two decoders say of a frame in one form ([`fact`]): fields in
 //! the order of the octets, named as tshark names them. [`compare`] holds the two against each other
 //! and judges what differs; [`capture`] does so for all frames of a file, [`command`] for a file or
 //! for all captures of a run.
@@ -10,7 +10,9 @@ mod command;
 mod compare;
 mod exception;
 mod fact;
+mod isakmp;
 mod ours;
+mod ours_v1;
 mod theirs;
 
 pub use command::run;

@@ -29,6 +29,13 @@ pub fn seen(decoded: &Decoded, findings: &[Finding]) -> Seen {
             seen.sealed = inner_packet(esp).map(|facts| facts.0);
             seen.authentic = authentic(esp.seal);
         }
+        Some(Contents::Ah(header)) => {
+            seen.kind = Kind::Ah;
+            clear.number("ah.next_header", header.next_header);
+            clear.number("ah.length", header.payload_len);
+            clear.number("ah.spi", header.spi);
+            clear.number("ah.sequence", header.seq);
+        }
         Some(Contents::Keepalive) => seen.kind = Kind::Keepalive,
         Some(Contents::Nothing) | None => {}
     }
@@ -236,6 +243,6 @@ pub const OCTETS: &str = "isakmp.typepayload (octets)";
 /// Our name for the octets of an identity, which tshark names by the type of the identity.
 pub const ID_DATA: &str = "isakmp.id.data";
 /// How tshark numbers a proposal among the payloads.
-const PROPOSAL: u8 = 2;
+pub const PROPOSAL: u8 = 2;
 /// How tshark numbers a transform among the payloads.
-const TRANSFORM: u8 = 3;
+pub const TRANSFORM: u8 = 3;

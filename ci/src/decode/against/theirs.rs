@@ -7,16 +7,16 @@ use super::ours::{ID_DATA, OCTETS};
 
 /// The protocols of which the comparison needs fields.
 pub const PROTOCOLS: &[&str] =
-    &["ip", "ipv6", "udp", "udpencap", "isakmp", "esp", "_ws.malformed", "_ws.short"];
+    &["ip", "ipv6", "udp", "udpencap", "isakmp", "esp", "ah", "_ws.malformed", "_ws.short"];
 /// The frames that may have something to compare.
-pub const FILTER: &str = "isakmp || esp || udpencap";
+pub const FILTER: &str = "isakmp || esp || ah || udpencap";
 
-/// What tshark says; `None` if the frame is neither IKE nor ESP by itself, but at most quotes them.
+/// What tshark says; `None` if the frame is none of IKE, ESP and AH by itself, but at most quotes them.
 pub fn seen(packet: &Packet) -> Option<Seen> {
     let at = packet
         .protocols
         .iter()
-        .position(|it| matches!(it.name.as_str(), "isakmp" | "esp" | "udpencap"))?;
+        .position(|it| matches!(it.name.as_str(), "isakmp" | "esp" | "ah" | "udpencap"))?;
     let (outside, inside) = packet.protocols.split_at(at);
     let mut clear = Facts::default();
     outside.iter().for_each(|protocol| transport(&mut clear, protocol));
@@ -35,7 +35,12 @@ pub fn seen(packet: &Packet) -> Option<Seen> {
                 seen.kind = Kind::Keepalive;
             }
             let mut sealed = None;
-            message(&mut clear, &mut sealed, &ike.fields);
+            let version = ike.find("isakmp.version").map(|version| number(&version.show));
+            if version.and_then(|it| it.parse::<u8>().ok()).is_some_and(|it| it >> 4 == 1) {
+                message_v1(&mut clear, &mut sealed, &ike.fields, None);
+            } else {
+                message(&mut clear, &mut sealed, &ike.fields);
+            }
             seen.sealed = sealed.map(|facts: Facts| facts.0);
             seen.authentic = ike.find("isakmp.enc.icd").and_then(|icv| verdict(&icv.text));
         }
@@ -48,6 +53,10 @@ pub fn seen(packet: &Packet) -> Option<Seen> {
                 (false, false) => None,
                 (good, _) => Some(good),
             };
+        }
+        Some(ah) if ah.name == "ah" => {
+            seen.kind = Kind::Ah;
+            ah.fields.iter().for_each(|field| keep(&mut clear, field, AH));
         }
         _ if inside.iter().any(|it| it.find("udpencap.nat_keepalive").is_some()) => {
             seen.kind = Kind::Keepalive;
@@ -85,8 +94,52 @@ fn message(clear: &mut Facts, sealed: &mut Option<Facts>, fields: &[Field]) {
             continue;
         } else {
             keep(clear, field, IKE);
+            keep(clear, field, IKE_V2);
         }
         message(clear, sealed, &field.fields);
+    }
+}
+
+/// Walks a message of IKEv1, or the payload of type `inside`; what stands below the encrypted data was
+/// decrypted.
+fn message_v1(
+    clear: &mut Facts,
+    sealed: &mut Option<Facts>,
+    fields: &[Field],
+    inside: Option<&str>,
+) {
+    for field in fields {
+        let name = field.name.as_str();
+        match name {
+            "isakmp.enc.data" => {
+                if !field.fields.is_empty() {
+                    let sealed = sealed.get_or_insert_default();
+                    message_v1(sealed, &mut None, &field.fields, None);
+                }
+                continue;
+            }
+            "isakmp.typepayload" => {
+                keep(clear, field, &[("isakmp.typepayload", How::Number)]);
+                if !matches!(field.show.as_str(), "2" | "3") {
+                    clear.0.push(Fact { name: OCTETS, value: field.octets.clone() });
+                }
+                message_v1(clear, sealed, &field.fields, Some(&field.show));
+                continue;
+            }
+            // The data of a notification, taken apart once more.
+            _ if inside == Some("11") && name.contains(".attr") => continue,
+            _ if name.starts_with("isakmp.id.data.") => {
+                if !field.octets.is_empty() {
+                    clear.0.push(Fact { name: ID_DATA, value: field.octets.clone() });
+                }
+                continue;
+            }
+            _ => {
+                keep(clear, field, IKE);
+                keep(clear, field, IKE_V1);
+            }
+        }
+        message_v1(clear, sealed, &field.fields, inside);
     }
 }
 
@@ -194,8 +247,15 @@ const INNER: &[(&str, How)] = &[
     ("ipv6.dst", How::Text),
 ];
 const ESP: &[(&str, How)] = &[("esp.spi", How::Number), ("esp.sequence", How::Number)];
+const AH: &[(&str, How)] = &[
+    ("ah.next_header", How::Number),
+    ("ah.length", How::Number),
+    ("ah.spi", How::Number),
+    ("ah.sequence", How::Number),
+];
 const ESP_INSIDE: &[(&str, How)] =
     &[("esp.contained_data", How::Octets), ("esp.protocol", How::Number)];
+/// Of either version.
 const IKE: &[(&str, How)] = &[
     ("isakmp.ispi", How::Octets),
     ("isakmp.rspi", How::Octets),
@@ -205,14 +265,27 @@ const IKE: &[(&str, How)] = &[
     ("isakmp.flags", How::Number),
     ("isakmp.messageid", How::Number),
     ("isakmp.length", How::Number),
-    ("isakmp.criticalpayload", How::Number),
-    ("isakmp.reserved7", How::Number),
     ("isakmp.payloadlength", How::Number),
     ("isakmp.prop.number", How::Number),
     ("isakmp.prop.protoid", How::Number),
     ("isakmp.spisize", How::Number),
     ("isakmp.prop.transforms", How::Number),
     ("isakmp.spi", How::Octets),
+    ("isakmp.key_exchange.data", How::Octets),
+    ("isakmp.id.type", How::Number),
+    ("isakmp.nonce", How::Octets),
+    ("isakmp.notify.protoid", How::Number),
+    ("isakmp.notify.msgtype", How::Number),
+    ("isakmp.notify.data", How::Octets),
+    ("isakmp.delete.protoid", How::Number),
+    ("isakmp.spinum", How::Number),
+    ("isakmp.delete.spi", How::Octets),
+    ("isakmp.vid_bytes", How::Octets),
+    ("isakmp.cfg.type", How::Number),
+];
+const IKE_V2: &[(&str, How)] = &[
+    ("isakmp.criticalpayload", How::Number),
+    ("isakmp.reserved7", How::Number),
     ("isakmp.tf.type", How::Number),
     ("isakmp.tf.id.encr", How::Number),
     ("isakmp.tf.id.prf", How::Number),
@@ -224,18 +297,8 @@ const IKE: &[(&str, How)] = &[
     ("isakmp.ike2.attr.type", How::Number),
     ("isakmp.ike2.attr.value", How::Octets),
     ("isakmp.key_exchange.dh_group", How::Number),
-    ("isakmp.key_exchange.data", How::Octets),
-    ("isakmp.id.type", How::Number),
     ("isakmp.auth.method", How::Number),
     ("isakmp.auth.data", How::Octets),
-    ("isakmp.nonce", How::Octets),
-    ("isakmp.notify.protoid", How::Number),
-    ("isakmp.notify.msgtype", How::Number),
-    ("isakmp.notify.data", How::Octets),
-    ("isakmp.delete.protoid", How::Number),
-    ("isakmp.spinum", How::Number),
-    ("isakmp.delete.spi", How::Octets),
-    ("isakmp.vid_bytes", How::Octets),
     ("isakmp.ts.number", How::Number),
     ("isakmp.ts.type", How::Number),
     ("isakmp.ts.protoid", How::Number),
@@ -248,5 +311,29 @@ const IKE: &[(&str, How)] = &[
     ("isakmp.ts.end_ipv6", How::Text),
     ("isakmp.frag.number", How::Number),
     ("isakmp.frag.total", How::Number),
-    ("isakmp.cfg.type", How::Number),
+];
+const IKE_V1: &[(&str, How)] = &[
+    ("isakmp.sa.doi", How::Number),
+    ("isakmp.sa.situation", How::Octets),
+    ("isakmp.trans.number", How::Number),
+    ("isakmp.trans.id", How::Number),
+    ("isakmp.ike.attr.format", How::Number),
+    ("isakmp.ike.attr.type", How::Number),
+    ("isakmp.ike.attr.length", How::Number),
+    ("isakmp.ike.attr.value", How::Octets),
+    ("isakmp.ipsec.attr.format", How::Number),
+    ("isakmp.ipsec.attr.type", How::Number),
+    ("isakmp.ipsec.attr.length", How::Number),
+    ("isakmp.ipsec.attr.value", How::Octets),
+    ("isakmp.id.protoid", How::Number),
+    ("isakmp.id.port", How::Number),
+    ("isakmp.hash", How::Octets),
+    ("isakmp.sig", How::Octets),
+    ("isakmp.notify.doi", How::Number),
+    ("isakmp.delete.doi", How::Number),
+    ("isakmp.ike.nat_hash", How::Octets),
+    ("isakmp.ike.nat_original_address_ipv4", How::Text),
+    ("isakmp.ike.nat_original_address_ipv6", How::Text),
+    ("isakmp.cfg.identifier", How::Number),
+    ("isakmp.extradata", How::Octets),
 ];

@@ -3,6 +3,7 @@
 use core::net::IpAddr;
 
 use etherparse::{LaxNetSlice, LaxSlicedPacket};
+use ikeproof_proto::wire::AH_PROTOCOL;
 
 use super::file::{LinkType, Packet};
 
@@ -14,6 +15,7 @@ pub(super) struct IpPacket {
     /// The protocol of the payload.
     pub(super) protocol: u8,
     pub(super) fragment: Option<Fragment>,
+    /// What the packet carries; with AH the whole packet.
     pub(super) payload: Vec<u8>,
 }
 
@@ -58,6 +60,12 @@ pub(super) fn ip_packet(packet: &Packet<'_>) -> Option<IpPacket> {
     if payload.incomplete {
         return None;
     }
+    if fragment.is_none()
+        && let Some(headers) = headers_with_ah(sliced.net.as_ref()?)
+    {
+        let whole = [headers.as_slice(), payload.payload].concat();
+        return Some(IpPacket { src, dst, protocol: AH_PROTOCOL, fragment, payload: whole });
+    }
     Some(IpPacket {
         src,
         dst,
@@ -65,6 +73,23 @@ pub(super) fn ip_packet(packet: &Packet<'_>) -> Option<IpPacket> {
         fragment,
         payload: payload.payload.to_vec(),
     })
+}
+
+/// The headers in front of what AH protects, if there is AH.
+fn headers_with_ah(net: &LaxNetSlice<'_>) -> Option<Vec<u8>> {
+    match net {
+        LaxNetSlice::Ipv4(ip) => {
+            let auth = ip.extensions().auth?;
+            Some([ip.header().slice(), auth.slice()].concat())
+        }
+        LaxNetSlice::Ipv6(ip) => {
+            let mut extensions = ip.extensions().clone().into_iter();
+            extensions
+                .any(|one| matches!(one, etherparse::Ipv6ExtensionSlice::Authentication(_)))
+                .then(|| [ip.header().slice(), ip.extensions().slice()].concat())
+        }
+        LaxNetSlice::Arp(_) => None,
+    }
 }
 
 fn fragment_of(extension: etherparse::Ipv6ExtensionSlice<'_>) -> Option<Fragment> {

@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use ikeproof_proto::event::KeyLogEntry;
 use ikeproof_proto::time::Time;
-use ikeproof_proto::wire::{ExchangeType, Header};
+use ikeproof_proto::wire::{AH_PROTOCOL, ExchangeType, Header};
 
 use super::file::{CaptureError, Packet, packets};
 use super::fragments::Reassembly;
@@ -110,6 +110,7 @@ fn transport(packet: IpPacket, options: &Options) -> Option<(Transport, Vec<u8>)
     let (src, dst) = (packet.src, packet.dst);
     match packet.protocol {
         50 => Some((Transport::Esp { src, dst }, packet.payload)),
+        AH_PROTOCOL => Some((Transport::Ah { src, dst }, packet.payload)),
         17 => {
             let (&[a, b, c, d, e, f, _, _], rest) = packet.payload.split_first_chunk::<8>()?;
             let (source, destination) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));

@@ -58,7 +58,7 @@ pub(crate) fn undecodable(decoded: &mut Decoded, bytes: &[u8], error: &DecodeErr
 }
 
 /// Keeps the message typed, if that is asked for.
-fn keep(
+pub(super) fn keep(
     decoded: &mut Decoded,
     header: &Header,
     payloads: impl FnOnce() -> (Vec<Part>, Option<Vec<Part>>, Seal),
@@ -93,7 +93,7 @@ fn container(part: &Part, inner: Option<&[Part]>, response: bool) -> String {
     }
 }
 
-fn braces(words: &[String]) -> String {
+pub(super) fn braces(words: &[String]) -> String {
     if words.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", words.join(", ")) }
 }
 

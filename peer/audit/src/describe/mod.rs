@@ -5,8 +5,10 @@
 //! `timeline.txt`, snapshots and `ikeproof decode` are functions of it.
 
 mod decoded;
+mod ikev1;
 mod message;
 mod payload;
 
 pub use decoded::{Decoded, Detail, DetailLevel};
+pub(crate) use ikev1::{ikev1, keep_header};
 pub(crate) use message::{message, other_version, undecodable};

@@ -3,13 +3,13 @@
 
 use std::sync::Arc;
 
-use ikeproof_proto::crypto::Encr;
+use ikeproof_proto::crypto::{ChildSuite, Encr};
 use ikeproof_proto::wire::{ESP_HEADER_LEN, EspHeader};
 
 use super::opener::Opener;
 use super::sas::EspSa;
 use crate::finding::Report;
-use crate::rules;
+use crate::rules::{self, Rule};
 
 /// What came of a packet.
 pub(super) enum Outcome {
@@ -34,31 +34,38 @@ pub(super) fn judge(
         let Some(suite) = openers.first().map(|opener| opener.suite()) else {
             return Outcome::Forged;
         };
-        let aead = suite.encr.is_aead();
-        let rule = if aead { rules::ESP_AEAD } else { rules::ESP_ICV };
+        let rule = icv_rule(suite);
+        report.applies(&[rule]);
         let at = packet.len().saturating_sub(suite.icv_len());
         let says = format!("the ICV of {suite} does not fit packet {}", header.seq);
         report.say(rule, at, says);
         return Outcome::Forged;
     };
+    if suite.icv_len() > 0 {
+        report.applies(&[icv_rule(suite)]);
+    }
+    let rule = match suite.encr {
+        Encr::ChaCha20Poly1305 => rules::ESP_IV_CHACHA,
+        Encr::TripleDesCbc => rules::ESP_IV_64,
+        encr if encr.is_aead() => rules::ESP_IV_GCM,
+        _ => rules::ESP_IV_CBC,
+    };
+    if !opened.iv.is_empty() {
+        report.applies(&[rule]);
+    }
     if !opened.iv.is_empty() && sa.ivs.is_reused(&opened.iv, packet) {
-        let rule = match suite.encr {
-            Encr::ChaCha20Poly1305 => rules::ESP_IV_CHACHA,
-            Encr::TripleDesCbc => rules::ESP_IV_64,
-            encr if encr.is_aead() => rules::ESP_IV_GCM,
-            _ => rules::ESP_IV_CBC,
-        };
         let iv = ikeproof_proto::wire::hex::encode(&opened.iv);
         report.say(rule, ESP_HEADER_LEN, format!("the vector {iv} was used before"));
     }
     let text_at = ESP_HEADER_LEN + opened.iv.len();
     let length = opened.text_len;
     let block = suite.encr.block_len();
+    let rule = match suite.encr {
+        Encr::TripleDesCbc => rules::ESP_BLOCKS_64,
+        _ => rules::ESP_BLOCKS,
+    };
+    report.applies(&[if block > 1 { rule } else { rules::ESP_ALIGN }]);
     if !length.is_multiple_of(block) {
-        let rule = match suite.encr {
-            Encr::TripleDesCbc => rules::ESP_BLOCKS_64,
-            _ => rules::ESP_BLOCKS,
-        };
         let says = format!("{length} encrypted octets are no whole blocks of {block}");
         report.say(rule, text_at, says);
     } else if !length.is_multiple_of(4) {
@@ -68,12 +75,18 @@ pub(super) fn judge(
     Outcome::Authentic(opened.text.and_then(|text| judge_trailer(report, text, text_at)))
 }
 
+/// The rule that an ICV which does not fit breaks.
+const fn icv_rule(suite: &ChildSuite) -> &'static Rule {
+    if suite.encr.is_aead() { rules::ESP_AEAD } else { rules::ESP_ICV }
+}
+
 fn judge_trailer(
     report: &mut Report<'_>,
     mut text: Vec<u8>,
     text_at: usize,
 ) -> Option<(u8, Vec<u8>)> {
     let end = text_at + text.len();
+    report.applies(&[rules::ESP_PAD_LENGTH]);
     let (Some(next), Some(pad_length)) = (text.pop(), text.pop()) else {
         report.say(rules::ESP_PAD_LENGTH, text_at, "there is no pad length");
         return None;
@@ -84,6 +97,9 @@ fn judge_trailer(
         return None;
     };
     let padding = text.split_off(content);
+    if !padding.is_empty() {
+        report.applies(&[rules::ESP_PAD_VALUES]);
+    }
     let wrong = (1..=u8::MAX).zip(&padding).find(|(wanted, octet)| wanted != *octet);
     if let Some((wanted, octet)) = wrong {
         report.say(
@@ -102,6 +118,7 @@ fn judge_inner(report: &mut Report<'_>, next: u8, content: &[u8], at: usize, end
         41 => 6,
         _ => return,
     };
+    report.applies(&[rules::ESP_INNER_VERSION]);
     let version = content.first().map_or(0, |first| first >> 4);
     if version != wanted {
         let says = format!("next header {next}, and the inner packet has version {version}");
@@ -114,6 +131,7 @@ fn judge_inner(report: &mut Report<'_>, next: u8, content: &[u8], at: usize, end
     };
     let length = if wanted == 4 { field(2) } else { field(4).map(|length| length + 40) };
     let length = length.unwrap_or(usize::MAX);
+    report.applies(&[rules::ESP_INNER_WHOLE]);
     // More is padding for traffic flow confidentiality (RFC 4303, section 2.7).
     if content.len() < length {
         let says = format!("the inner packet says {length} octets, {} are there", content.len());

@@ -6,7 +6,7 @@ use crate::contents::InnerHeader;
 use crate::describe::{Decoded, DetailLevel};
 
 /// Adds what a packet holds to its line.
-pub(super) fn describe(decoded: &mut Decoded, next: u8, content: &[u8]) {
+pub(crate) fn describe(decoded: &mut Decoded, next: u8, content: &[u8]) {
     let text = match next {
         4 | 41 => summary(content),
         59 => "dummy packet".to_owned(),

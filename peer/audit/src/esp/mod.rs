@@ -5,6 +5,6 @@ mod inner;
 mod opener;
 mod sas;
 
-pub(crate) use inner::header as inner_header;
+pub(crate) use inner::{describe as describe_inner, header as inner_header};
 pub(crate) use opener::Opener;
 pub(crate) use sas::{ChildFacts, Esp};

@@ -8,8 +8,7 @@ use ikeproof_proto::wire::EspHeader;
 use super::{checks, inner};
 use crate::contents::Seal;
 use crate::describe::Decoded;
-use crate::finding::{Finding, Report};
-use crate::ike::Ike;
+use crate::finding::{Report, Sink};
 use crate::keys::Keys;
 use crate::limits;
 use crate::observed::{Frame, Sender, Transport};
@@ -81,16 +80,17 @@ impl Esp {
         self.sa(receiver, spi).keyless = true;
     }
 
-    /// Judges a packet.
+    /// Judges a packet. `all_children` says whether all exchanges that make SAs were seen.
     pub(crate) fn judge(
         &mut self,
         report: &mut Report<'_>,
         keys: &Keys,
-        ike: &Ike,
+        all_children: bool,
         transport: &Transport,
         packet: &[u8],
         decoded: &mut Decoded,
     ) {
+        report.applies(&[rules::ESP_SHORT]);
         let Ok(header) = EspHeader::decode(packet) else {
             let says = format!("{} octets cannot hold SPI and sequence number", packet.len());
             decoded.summary = format!("ESP of {} octets", packet.len());
@@ -98,6 +98,7 @@ impl Esp {
             return;
         };
         decoded.esp(&header, packet.len());
+        report.applies(&[rules::ESP_SPI_ZERO]);
         if header.spi == 0 {
             report.say(rules::ESP_SPI_ZERO, 0, "the SPI is zero");
             return;
@@ -106,8 +107,11 @@ impl Esp {
         let agreed = self.knows(receiver, header.spi);
         let openers = keys.child(header.spi, transport.src(), transport.dst());
         if !agreed && openers.is_empty() {
-            let all_known = ike.knows_all_children() && !self.forgotten;
+            let all_known = all_children && !self.forgotten;
             let sa = self.sa(receiver, header.spi);
+            if all_known {
+                report.applies(&[rules::ESP_SPI]);
+            }
             if all_known && !sa.unknown_reported {
                 sa.unknown_reported = true;
                 let says = format!("the {receiver} has chosen no SPI {:#010x}", header.spi);
@@ -115,13 +119,16 @@ impl Esp {
             }
             return;
         }
+        if agreed {
+            report.applies(&[rules::ESP_SPI]);
+        }
         let sa = self.sa(receiver, header.spi);
         let digest = Hash::Sha1.digest(&[packet]);
         if sa.recent.get(&header.seq) == Some(&digest) {
             decoded.retransmission = true;
             if decoded.contents.is_some() && !openers.is_empty() {
                 // It is read again, and nothing of it judged again.
-                let mut unheard = Vec::new();
+                let mut unheard = Sink::default();
                 let report = &mut Report::new(report.frame(), &mut unheard);
                 let sa = &mut EspSa { high: sa.high, ..EspSa::default() };
                 match checks::judge(report, sa, &header, packet, &openers) {
@@ -130,6 +137,9 @@ impl Esp {
                 }
             }
             return;
+        }
+        if sa.facts.nat {
+            report.applies(&[rules::ESP_ENCAPSULATED]);
         }
         if sa.facts.nat && matches!(transport, Transport::Esp { .. }) && !sa.encapsulation_reported
         {
@@ -161,7 +171,7 @@ impl Esp {
     }
 
     /// Judges what only the end can show.
-    pub(crate) fn finish(&mut self, findings: &mut Vec<Finding>) {
+    pub(crate) fn finish(&mut self, sink: &mut Sink) {
         for ((_, spi), sa) in &mut self.sas {
             if let Some(frame) = sa.first.take()
                 && sa.agreed
@@ -171,7 +181,7 @@ impl Esp {
                     "the lowest sequence number of SPI {spi:#010x} is {}, 1 was never sent",
                     sa.lowest
                 );
-                Report::new(frame, findings).say(rules::ESP_START, 4, says);
+                Report::new(frame, sink).say(rules::ESP_START, 4, says);
             }
         }
     }
@@ -196,6 +206,10 @@ impl EspSa {
     /// with a number, and loses no more than a window's worth at the start. If the number is known
     /// to have `low_only`, it ends with the low half.
     fn judge_number(&mut self, report: &mut Report<'_>, seq: u32, digest: Vec<u8>, low_only: bool) {
+        report.applies(&[rules::ESP_INCREMENTS]);
+        if self.first.is_none() {
+            report.applies(&[rules::ESP_START]);
+        }
         if seq == 0 && self.high == 0 && self.highest < u32::MAX / 2 {
             report.say(rules::ESP_START, 4, "the sequence number is 0, the first one is 1");
         }
@@ -210,6 +224,9 @@ impl EspSa {
         }
         self.lowest = self.lowest.min(seq);
         let (top, bottom) = (0xffff_0000..=u32::MAX, 0..=0xffff);
+        if low_only && top.contains(&self.highest) {
+            report.applies(&[rules::ESP_CYCLE]);
+        }
         if top.contains(&self.highest) && bottom.contains(&seq) {
             if low_only {
                 let says = format!(

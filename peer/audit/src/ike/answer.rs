@@ -28,10 +28,11 @@ pub(crate) fn judge(
     if !(session.nat && answer.notify(transport).is_some()) {
         selectors::judge_answer(report, request, answer);
     }
-    if let Some((part, _)) = answer.notify(transport)
-        && request.notify(transport).is_none()
-    {
-        report.say(rules::TRANSPORT_ECHO, body(part), "USE_TRANSPORT_MODE was not asked for");
+    if let Some((part, _)) = answer.notify(transport) {
+        report.applies(&[rules::TRANSPORT_ECHO]);
+        if request.notify(transport).is_none() {
+            report.say(rules::TRANSPORT_ECHO, body(part), "USE_TRANSPORT_MODE was not asked for");
+        }
     }
     judge_configuration(report, request, answer);
     if answer.exchange() == ExchangeType::INFORMATIONAL {
@@ -43,7 +44,11 @@ fn judge_configuration(report: &mut Report<'_>, request: &Message, answer: &Mess
     let has = |message: &Message, wanted| {
         message.parts().any(|part| matches!(&part.typed, Payload::Cp(cp) if cp.kind == wanted))
     };
-    if has(answer, CfgType::REPLY) && !has(request, CfgType::REQUEST) {
+    if !has(answer, CfgType::REPLY) {
+        return;
+    }
+    report.applies(&[rules::CP_UNASKED]);
+    if !has(request, CfgType::REQUEST) {
         let at = answer.part(PayloadType::CP).map(body);
         report.say(rules::CP_UNASKED, at, "CFG_REPLY, and the request has no CFG_REQUEST");
     }
@@ -53,6 +58,9 @@ fn judge_informational(report: &mut Report<'_>, request: &Message, answer: &Mess
     let deletes_ike = request.parts().any(
         |part| matches!(&part.typed, Payload::Delete(delete) if delete.protocol == ProtocolId::IKE),
     );
+    if deletes_ike {
+        report.applies(&[rules::DELETE_ANSWER]);
+    }
     if deletes_ike && let Some(part) = answer.parts().next() {
         let says = format!("the answer to the deletion of the IKE SA holds {}", part.raw.kind);
         report.say(rules::DELETE_ANSWER, part.raw.offset, says);
@@ -63,6 +71,9 @@ fn judge_informational(report: &mut Report<'_>, request: &Message, answer: &Mess
         Payload::Notify(notify) => notify.kind.is_error(),
         _ => false,
     });
+    if empty {
+        report.applies(&[rules::EMPTY_ANSWER]);
+    }
     if empty && let Some(part) = unasked {
         let says = format!("the answer to a sign of life holds {}", part.raw.kind);
         report.say(rules::EMPTY_ANSWER, part.raw.offset, says);
@@ -72,17 +83,23 @@ fn judge_informational(report: &mut Report<'_>, request: &Message, answer: &Mess
 /// Judges a chosen suite against the offer. A child that comes with IKE_AUTH has no key exchange of
 /// its own, whatever groups were offered.
 fn judge_choice(report: &mut Report<'_>, offer: &Sa, chosen: &Sa, at: usize, piggybacked: bool) {
+    report.applies(&[rules::SINGLE_SUITE]);
     if chosen.proposals.len() != 1 {
         let says = format!("{} proposals in the answer", chosen.proposals.len());
         report.say(rules::SINGLE_SUITE, at, says);
     }
     let Some(choice) = chosen.proposals.first() else { return };
+    report.applies(&[rules::PROPOSAL_ACCEPTED]);
     let Some(offered) = offer.proposals.iter().find(|offered| offered.number == choice.number)
     else {
         let says = format!("proposal {} was not offered", choice.number);
         report.say(rules::PROPOSAL_ACCEPTED, at + 4, says);
         return;
     };
+    report.applies(&[rules::SAME_PROTOCOL, rules::ONE_TRANSFORM, rules::NO_ADDITIONAL]);
+    if offered.transforms.iter().any(|transform| !transform.attributes.is_empty()) {
+        report.applies(&[rules::ATTRIBUTES_SAME]);
+    }
     if offered.protocol != choice.protocol {
         report.say(
             rules::SAME_PROTOCOL,

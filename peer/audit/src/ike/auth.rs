@@ -11,13 +11,15 @@ use ikeproof_proto::wire::{AuthMethod, NotifyType, PayloadType};
 use super::message::{Message, body};
 use super::session::Session;
 use super::values::id_body;
-use crate::finding::{Finding, Report};
+use crate::finding::{Report, Sink};
 use crate::keys::{IkeSaKeys, Keys};
 use crate::rules::{self, Rule};
 
 enum Verdict {
-    /// It is right, or nothing can be said.
-    Fine,
+    /// Nothing can be said.
+    Unknown,
+    /// It is right.
+    Right,
     /// It is wrong in a known way.
     Mistake(&'static Rule, &'static str),
     /// It is wrong.
@@ -25,13 +27,13 @@ enum Verdict {
 }
 
 /// Judges the AUTH payloads that have waited for the secret, as soon as it is there.
-pub(crate) fn settle(session: &mut Session, keys: &Keys, findings: &mut Vec<Finding>) {
+pub(crate) fn settle(session: &mut Session, keys: &Keys, sink: &mut Sink) {
     if session.auth_pending.is_empty() || keys.padded_psk(session.spi_i, session.spi_r).is_none() {
         return;
     }
     let Some(sa_keys) = keys.ike(session.spi_i, session.spi_r) else { return };
     for message in core::mem::take(&mut session.auth_pending) {
-        let report = &mut Report::new(message.frame, findings);
+        let report = &mut Report::new(message.frame, sink);
         judge(report, session, &message, keys, &sa_keys);
     }
 }
@@ -45,8 +47,21 @@ fn judge(
 ) {
     let initiator = message.role == Role::Initiator;
     let at = message.auth().map(|(part, _)| body(part) + 4);
-    match verdict(session, message, keys, sa_keys) {
-        Verdict::Fine => {}
+    let verdict = verdict(session, message, keys, sa_keys);
+    match verdict {
+        Verdict::Unknown => {}
+        Verdict::Wrong if initiator => {
+            report.applies_to(message.frame.by.other(), &[rules::AUTH_CHECKED]);
+        }
+        _ => {
+            report.applies(&[rules::AUTH_VALUE, rules::AUTH_ID, rules::AUTH_NONCE]);
+            if initiator && session.init.requests.len() > 1 {
+                report.applies(&[rules::AUTH_LAST_INIT]);
+            }
+        }
+    }
+    match verdict {
+        Verdict::Unknown | Verdict::Right => {}
         Verdict::Mistake(rule, says) => report.say(rule, at, says),
         Verdict::Wrong if initiator => session.initiator_auth_wrong = Some(message.frame),
         Verdict::Wrong => {
@@ -55,6 +70,7 @@ fn judge(
     }
     if !initiator && let Some(frame) = session.initiator_auth_wrong.take() {
         let says = "AUTH is not the value of the shared secret, and was accepted";
+        report.applies_to(frame.by, &[rules::AUTH_VALUE]);
         report.say_about(frame, rules::AUTH_VALUE, None, says);
         let says = "the initiator's AUTH does not fit the secret, and is answered with AUTH";
         report.say(rules::AUTH_CHECKED, None, says);
@@ -63,15 +79,15 @@ fn judge(
 
 fn verdict(session: &Session, message: &Message, keys: &Keys, sa_keys: &IkeSaKeys) -> Verdict {
     let initiator = message.role == Role::Initiator;
-    let Some((_, auth)) = message.auth() else { return Verdict::Fine };
-    let Some(psk) = keys.padded_psk(session.spi_i, session.spi_r) else { return Verdict::Fine };
+    let Some((_, auth)) = message.auth() else { return Verdict::Unknown };
+    let Some(psk) = keys.padded_psk(session.spi_i, session.spi_r) else { return Verdict::Unknown };
     let (Some(request), Some(response)) = (session.init.requests.last(), &session.init.response)
     else {
-        return Verdict::Fine;
+        return Verdict::Unknown;
     };
     let ppk = message.notify(NotifyType::PPK_IDENTITY).is_some();
     if auth.method != AuthMethod::SHARED_KEY || session.auth_extended || ppk {
-        return Verdict::Fine;
+        return Verdict::Unknown;
     }
     let nonce = |message: &Message| {
         message.part(PayloadType::NONCE).map(|part| part.raw.body.clone()).unwrap_or_default()
@@ -81,7 +97,7 @@ fn verdict(session: &Session, message: &Message, keys: &Keys, sa_keys: &IkeSaKey
     } else {
         (response, nonce(response), nonce(request), &sa_keys.sk_pr)
     };
-    let Some(id) = id_body(message, initiator) else { return Verdict::Fine };
+    let Some(id) = id_body(message, initiator) else { return Verdict::Unknown };
     let (provider, prf) = (keys.provider(), sa_keys.suite.prf);
     let value = |octets: &[u8], nonce: &[u8], id: &[u8]| {
         let signed = signed_octets(provider, prf, octets, nonce, sk_p, id);
@@ -89,7 +105,7 @@ fn verdict(session: &Session, message: &Message, keys: &Keys, sa_keys: &IkeSaKey
     };
     let is = |octets: &[u8], nonce: &[u8], id: &[u8]| value(octets, nonce, id) == auth.data;
     if is(&own.bytes, &peer_nonce, id) {
-        return Verdict::Fine;
+        return Verdict::Right;
     }
     let mut earlier = session.init.requests.iter().rev().skip(1);
     if initiator && earlier.any(|earlier| is(&earlier.bytes, &peer_nonce, id)) {

@@ -2,7 +2,7 @@
 //! decodes at all (RFC 7296, section 3.2).
 
 use ikeproof_proto::wire::v2::Payload;
-use ikeproof_proto::wire::{DecodeError, DecodeErrorKind, Limit, PayloadType, RawPayload};
+use ikeproof_proto::wire::{DecodeError, DecodeErrorKind, IdType, Limit, PayloadType, RawPayload};
 
 use super::message::Part;
 use super::reserved;
@@ -14,6 +14,7 @@ pub(crate) fn judge(report: &mut Report<'_>, raw: Vec<RawPayload>, response: boo
     raw.into_iter()
         .map(|raw| {
             judge_generic_header(report, &raw, response);
+            report.applies(rules_of(&raw));
             let typed = match Payload::decode(&raw) {
                 Ok(typed) => {
                     reserved::judge(report, &raw);
@@ -51,6 +52,7 @@ pub(crate) fn judge_inner(
     offset: usize,
     response: bool,
 ) -> Option<Vec<Part>> {
+    report.applies(&[rules::PAYLOAD_LENGTH, rules::CHAIN]);
     match RawPayload::decode_chain(first, content, offset) {
         Ok(raw) => Some(judge(report, raw, response)),
         Err(error) => {
@@ -64,6 +66,7 @@ pub(crate) fn judge_inner(
 
 fn judge_generic_header(report: &mut Report<'_>, raw: &RawPayload, response: bool) {
     let flags = raw.offset + 1;
+    report.applies(&[rules::RESERVED]);
     if raw.reserved != 0 {
         report.say(
             rules::RESERVED,
@@ -73,9 +76,27 @@ fn judge_generic_header(report: &mut Report<'_>, raw: &RawPayload, response: boo
     }
     let known =
         (PayloadType::SA..=PayloadType::EAP).contains(&raw.kind) || raw.kind == PayloadType::SKF;
+    let rule = if response { rules::CRITICAL_RESPONSE } else { rules::CRITICAL_KNOWN };
+    if known || response {
+        report.applies(&[rule]);
+    }
     if raw.critical && known {
-        let rule = if response { rules::CRITICAL_RESPONSE } else { rules::CRITICAL_KNOWN };
         report.say(rule, flags, format!("the critical bit of payload {} is set", raw.kind));
+    }
+}
+
+/// The rules about the layout of a payload.
+fn rules_of(raw: &RawPayload) -> &'static [&'static Rule] {
+    let address = matches!(raw.body.first(), Some(&kind) if kind == IdType::IPV4_ADDR.0 || kind == IdType::IPV6_ADDR.0);
+    match raw.kind {
+        PayloadType::SA => &[rules::SA_LENGTHS],
+        PayloadType::NONCE => &[rules::NONCE_SIZE],
+        PayloadType::IDI | PayloadType::IDR if address => &[rules::ID_ADDRESS],
+        PayloadType::TSI | PayloadType::TSR => &[rules::TS_LENGTH, rules::TS_COUNT],
+        PayloadType::DELETE => &[rules::DELETE_SIZE],
+        PayloadType::EAP => &[rules::EAP_LENGTH],
+        PayloadType::SKF => &[rules::FRAGMENT_TOTAL, rules::FRAGMENT_NUMBER],
+        _ => &[],
     }
 }
 

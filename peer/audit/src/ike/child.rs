@@ -23,6 +23,7 @@ pub(crate) fn judge_request(
     if let Some((part, notify)) = request.notify(NotifyType::REKEY_SA)
         && let Ok(spi) = <[u8; 4]>::try_from(notify.spi.as_slice()).map(u32::from_be_bytes)
     {
+        report.applies(&[rules::REKEY_SPI]);
         if is_outbound(session, by, spi) {
             let says = format!("REKEY_SA names {spi:#010x}, which the sender sends with");
             report.say(rules::REKEY_SPI, body(part) + 4, says);
@@ -126,6 +127,7 @@ fn judge_new_spi(
 ) {
     let Some((part, sa)) = message.sa() else { return };
     for spi in sa.proposals.iter().filter_map(child_spi) {
+        report.applies(&[rules::SPIS_DIFFER]);
         let used = session.children.iter().any(|child| child.inbound(side) == spi);
         if used || old == Some(spi) {
             let says = format!("the new SA has the SPI {spi:#010x} of an old one");
@@ -142,6 +144,7 @@ fn judge_deletes(report: &mut Report<'_>, session: &Session, message: &Message) 
             let Ok(spi) = <[u8; 4]>::try_from(spi.as_slice()).map(u32::from_be_bytes) else {
                 continue;
             };
+            report.applies(&[rules::DELETE_INBOUND]);
             if is_outbound(session, by, spi) {
                 let says = format!("Delete names {spi:#010x}, which the sender sends with");
                 report.say(rules::DELETE_INBOUND, body(part) + 4 + 4 * index, says);

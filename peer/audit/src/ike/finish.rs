@@ -7,7 +7,7 @@
 use ikeproof_proto::wire::ExchangeType;
 
 use super::session::Sessions;
-use crate::finding::{Finding, Report};
+use crate::finding::{Report, Sink};
 use crate::observed::Frame;
 use crate::rules;
 
@@ -15,7 +15,7 @@ use crate::rules;
 const ENOUGH: u32 = 4;
 
 /// Judges the requests without answer of all sessions; each once.
-pub(crate) fn judge(sessions: &mut Sessions, findings: &mut Vec<Finding>) {
+pub(crate) fn judge(sessions: &mut Sessions, sink: &mut Sink) {
     for session in sessions.iter_mut().filter(|session| session.complete) {
         for window in &mut session.windows {
             for (id, exchange) in &mut window.exchanges {
@@ -23,18 +23,22 @@ pub(crate) fn judge(sessions: &mut Sessions, findings: &mut Vec<Finding>) {
                     && exchange.alive
                     && exchange.sent >= ENOUGH
                     && exchange.request.is_some();
-                if !silent {
-                    continue;
-                }
                 // The one who did not answer is blamed, at the request.
                 let frame = Frame { by: exchange.frame.by.other(), ..exchange.frame };
+                let report = &mut Report::new(frame, sink);
                 let rule = if exchange.kind == ExchangeType::INFORMATIONAL {
                     rules::INFO_ANSWERED
                 } else {
                     rules::REQUEST_ANSWERED
                 };
+                if silent || exchange.answered {
+                    report.applies(&[rule]);
+                }
+                if !silent {
+                    continue;
+                }
                 let says = format!("{} request {id}, sent {} times", exchange.kind, exchange.sent);
-                Report::new(frame, findings).say(rule, None, format!("{says}, is not answered"));
+                report.say(rule, None, format!("{says}, is not answered"));
                 exchange.request = None;
             }
         }

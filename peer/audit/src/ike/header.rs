@@ -47,6 +47,7 @@ pub(crate) fn direction(session: &Session, header: &Header, role: Role) -> Direc
 
 /// Judges a message that has no header, or whose payloads cannot be told apart.
 pub(crate) fn judge_undecodable(report: &mut Report<'_>, bytes: &[u8], error: &DecodeError) {
+    report.applies(&[rules::HEADER_LENGTH]);
     let Ok(header) = Header::decode(bytes) else {
         report.say(
             rules::HEADER_LENGTH,
@@ -58,6 +59,7 @@ pub(crate) fn judge_undecodable(report: &mut Report<'_>, bytes: &[u8], error: &D
     if header.version.major != 2 {
         return;
     }
+    report.applies(&[rules::PAYLOAD_LENGTH, rules::CHAIN]);
     let header_error = error.limit == Limit::MessageLength && error.item.starts_with("IKE message");
     if header_error {
         report.say(
@@ -78,6 +80,14 @@ pub(crate) fn judge_undecodable(report: &mut Report<'_>, bytes: &[u8], error: &D
 
 /// Judges the lengths of a message whose payloads were told apart.
 pub(crate) fn judge_lengths(report: &mut Report<'_>, raw: &RawMessage, datagram: usize) {
+    report.applies(&[rules::HEADER_LENGTH, rules::PAYLOAD_LENGTH, rules::CHAIN]);
+    for (kind, rule) in
+        [(PayloadType::SK, rules::SK_LAST), (PayloadType::SKF, rules::FRAGMENT_LAST)]
+    {
+        if raw.payloads.iter().any(|payload| payload.kind == kind) {
+            report.applies(&[rule]);
+        }
+    }
     let inside = raw.trailing_in_message();
     let outside = raw.trailing.len().saturating_sub(inside);
     if outside > 0 {
@@ -106,6 +116,8 @@ pub(crate) fn judge(
     role: Role,
     direction: Direction,
 ) {
+    report.applies(&[rules::VERSION_SENT, rules::VERSION_FLAG, rules::FLAG_BITS]);
+    report.applies(&[rules::RESPONSE_FLAG, rules::SPI_I_ZERO]);
     if header.version.minor != 0 {
         report.say(rules::VERSION_SENT, 17, format!("the version is {}", header.version));
     }
@@ -121,9 +133,11 @@ pub(crate) fn judge(
         let what = if response { "a response without" } else { "a request with" };
         report.say(rules::RESPONSE_FLAG, 19, format!("{what} the R flag, in {:#04x}", flags.0));
     }
+    let rule = if session.rekeyed { rules::REKEYED_INITIATOR_FLAG } else { rules::INITIATOR_FLAG };
+    if session.complete {
+        report.applies(&[rule]);
+    }
     if session.complete && flags.is_initiator() != (role == Role::Initiator) {
-        let rule =
-            if session.rekeyed { rules::REKEYED_INITIATOR_FLAG } else { rules::INITIATOR_FLAG };
         let what = match role {
             Role::Initiator => "the original initiator sends without",
             Role::Responder => "the original responder sends with",
@@ -133,7 +147,11 @@ pub(crate) fn judge(
     if header.spi_i.is_zero() {
         report.say(rules::SPI_I_ZERO, 0, "the initiator's SPI is zero");
     }
-    if header.exchange == ExchangeType::IKE_SA_INIT && !response && !header.spi_r.is_zero() {
+    if header.exchange != ExchangeType::IKE_SA_INIT || response {
+        return;
+    }
+    report.applies(&[rules::SPI_R_FIRST]);
+    if !header.spi_r.is_zero() {
         report.say(
             rules::SPI_R_FIRST,
             8,

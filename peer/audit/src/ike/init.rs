@@ -19,6 +19,7 @@ pub(crate) fn judge(
     message: &Message,
     provider: &dyn Provider,
 ) {
+    report.applies(&[rules::FIRST_ID]);
     if message.header.message_id != 0 {
         let says = format!("IKE_SA_INIT with Message ID {}", message.header.message_id);
         report.say(rules::FIRST_ID, 20, says);
@@ -38,14 +39,19 @@ pub(crate) fn judge(
 }
 
 /// Whether a message repeats an earlier one, octet by octet.
-pub(crate) fn repeats(session: &mut Session, message: &Message) -> bool {
+pub(crate) fn repeats(report: &mut Report<'_>, session: &mut Session, message: &Message) -> bool {
     let init = &mut session.init;
     if !message.is_request() {
         let same = |earlier: &Message| earlier.bytes == message.bytes;
-        return init.response.as_ref().is_some_and(same);
+        let repeated = init.response.as_ref().is_some_and(same);
+        if repeated {
+            report.applies(&[rules::INIT_MATCHED]);
+        }
+        return repeated;
     }
     let repeated = init.requests.iter().any(|earlier| earlier.bytes == message.bytes);
     if repeated {
+        report.applies(&[rules::REQUEST_IDENTICAL]);
         window::remember_path(&mut init.paths, message);
     }
     repeated
@@ -53,8 +59,12 @@ pub(crate) fn repeats(session: &mut Session, message: &Message) -> bool {
 
 fn judge_request(report: &mut Report<'_>, session: &mut Session, message: &Message) {
     let init = &mut session.init;
+    if init.cookie_due || message.notify(NotifyType::COOKIE).is_some() {
+        report.applies(&[rules::COOKIE_ECHO]);
+    }
     if let Some(earlier) = init.requests.last() {
         if !init.answered {
+            report.applies(&[rules::REQUEST_IDENTICAL]);
             let at = earlier.bytes.iter().zip(&message.bytes).position(|(one, two)| one != two);
             report.say(
                 rules::REQUEST_IDENTICAL,
@@ -95,6 +105,7 @@ fn judge_cookie(
         message.parts().filter(|part| !is_cookie(part)).cloned().collect()
     };
     let (before, now) = (rest(earlier), rest(message));
+    report.applies(&[rules::COOKIE_REST]);
     let same =
         |(one, two): (&Part, &Part)| one.raw.kind == two.raw.kind && one.raw.body == two.raw.body;
     if before.len() != now.len() {
@@ -111,16 +122,18 @@ fn is_cookie(part: &Part) -> bool {
 }
 
 fn judge_group(report: &mut Report<'_>, wanted: GroupId, earlier: &Message, message: &Message) {
-    if let Some((part, ke)) = message.ke()
-        && ke.group != wanted
-    {
-        let says = format!("KE of {}, the responder asks for {wanted}", ke.group);
-        report.say(rules::INVALID_KE_RETRY, body(part), says);
+    if let Some((part, ke)) = message.ke() {
+        report.applies(&[rules::INVALID_KE_RETRY]);
+        if ke.group != wanted {
+            let says = format!("KE of {}, the responder asks for {wanted}", ke.group);
+            report.say(rules::INVALID_KE_RETRY, body(part), says);
+        }
     }
-    if let (Some((_, before)), Some((part, now))) = (earlier.sa(), message.sa())
-        && let Some(says) = proposals::difference(before, now)
-    {
-        report.say(rules::INVALID_KE_SUITES, body(part), says);
+    if let (Some((_, before)), Some((part, now))) = (earlier.sa(), message.sa()) {
+        report.applies(&[rules::INVALID_KE_SUITES]);
+        if let Some(says) = proposals::difference(before, now) {
+            report.say(rules::INVALID_KE_SUITES, body(part), says);
+        }
     }
 }
 
@@ -130,18 +143,21 @@ fn judge_response(report: &mut Report<'_>, session: &mut Session, message: &Mess
     let spi_r = message.header.spi_r;
     if !message.has(PayloadType::SA) {
         note_refusal(session, message);
+        report.applies(&[rules::SPI_R_REFUSAL]);
         if !spi_r.is_zero() {
             let says = format!("the responder's SPI of an answer without SA is {spi_r}");
             report.say(rules::SPI_R_REFUSAL, 8, says);
         }
         return;
     }
+    report.applies(&[rules::SPI_R_CHOSEN]);
     if spi_r.is_zero() {
         let says = "the responder's SPI of an answer with SA is zero";
         report.say(rules::SPI_R_CHOSEN, 8, says);
     }
     if session.init.response.is_some() {
         let says = "a second answer with an SA to one IKE_SA_INIT request";
+        report.applies(&[rules::INIT_MATCHED]);
         report.say(rules::INIT_MATCHED, None, says);
         return;
     }
@@ -153,9 +169,11 @@ fn judge_response(report: &mut Report<'_>, session: &mut Session, message: &Mess
     values::judge_nonce(report, session, message);
     natd::judge(report, session, &request, message);
     let fragmentation = NotifyType::IKEV2_FRAGMENTATION_SUPPORTED;
-    if let Some((part, _)) = message.notify(fragmentation)
-        && request.notify(fragmentation).is_none()
-    {
+    let (asked, told) = (request.notify(fragmentation), message.notify(fragmentation));
+    if asked.is_none() || told.is_some() {
+        report.applies(&[rules::FRAGMENTATION_ECHO]);
+    }
+    if let (Some((part, _)), None) = (told, asked) {
         report.say(rules::FRAGMENTATION_ECHO, body(part), "the request does not announce it");
     }
     let ppk = NotifyType::USE_PPK;

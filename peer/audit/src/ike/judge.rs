@@ -15,7 +15,7 @@ use super::{
 use crate::contents::Seal;
 use crate::describe::{self, Decoded, DetailLevel};
 use crate::esp::Esp;
-use crate::finding::{Finding, Report};
+use crate::finding::{Report, Sink};
 use crate::keys::{IkeSaKeys, Keys};
 use crate::limits;
 use crate::observed::Transport;
@@ -50,25 +50,35 @@ impl Ike {
         }
     }
 
-    /// Whether all Child SAs are known: something was seen, from its beginning, and all was read.
+    /// Whether an IKE SA with this SPI of its initiator was seen.
+    pub(crate) fn knows(&self, spi_i: IkeSpi) -> bool {
+        self.sessions.get(spi_i).is_some()
+    }
+
+    /// Whether no IKE SA was seen.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.sessions.iter().next().is_none()
+    }
+
+    /// Whether all Child SAs are known: all was seen from its beginning, and read.
     pub(crate) fn knows_all_children(&self) -> bool {
-        let mut sessions = self.sessions.iter().peekable();
-        sessions.peek().is_some()
-            && !self.sessions.has_forgotten()
-            && sessions
+        !self.sessions.has_forgotten()
+            && self
+                .sessions
+                .iter()
                 .all(|session| session.complete && !session.keyless && session.unread.is_empty())
     }
 
     /// Judges the AUTH payloads that have waited for a secret.
-    pub(crate) fn settle_auth(&mut self, keys: &Keys, findings: &mut Vec<Finding>) {
+    pub(crate) fn settle_auth(&mut self, keys: &Keys, sink: &mut Sink) {
         for session in self.sessions.iter_mut() {
-            auth::settle(session, keys, findings);
+            auth::settle(session, keys, sink);
         }
     }
 
     /// Judges what only the end can show.
-    pub(crate) fn finish(&mut self, findings: &mut Vec<Finding>) {
-        finish::judge(&mut self.sessions, findings);
+    pub(crate) fn finish(&mut self, sink: &mut Sink) {
+        finish::judge(&mut self.sessions, sink);
     }
 
     /// Judges a message.
@@ -95,6 +105,7 @@ impl Ike {
             describe::other_version(decoded, &raw);
             if known || raw.header.version.major != 1 {
                 let says = format!("the version is {}", raw.header.version);
+                report.applies(&[rules::VERSION_SENT]);
                 report.say(rules::VERSION_SENT, 17, says);
             }
             return;
@@ -129,7 +140,7 @@ impl Ike {
             return;
         }
         if initial {
-            let repeated = init::repeats(session, &message);
+            let repeated = init::repeats(report, session, &message);
             decoded.retransmission = repeated;
             if !repeated {
                 header::judge_lengths(report, &raw, bytes.len());
@@ -188,7 +199,7 @@ fn judge_later(
     let part: PartOf = sealed.and_then(|sealed| sealed.fragment).unwrap_or((0, 0));
     let digest = digest(&message.bytes);
     let sa_keys = keys.ike(session.spi_i, session.spi_r);
-    if window::repeats(session, message, part, &digest) {
+    if window::repeats(report, session, message, part, &digest) {
         decoded.retransmission = true;
         read_again(message, sealed, sa_keys.as_deref());
         describe::message(decoded, message);
@@ -266,7 +277,7 @@ fn judge_readable(
     if message.exchange() == ExchangeType::IKE_AUTH && has_auth {
         session.auth_pending.push(message.clone());
         session.auth_pending.truncate(limits::INIT_REQUESTS);
-        report.with(|findings| auth::settle(session, keys, findings));
+        report.with(|sink| auth::settle(session, keys, sink));
         session.authenticated |= !message.is_request();
     }
     let id = message.header.message_id;
@@ -308,13 +319,11 @@ fn judge_order(report: &mut Report<'_>, session: &Session, message: &Message) {
         && message.role == Role::Initiator
         && FATAL.iter().any(|&kind| message.notify(kind).is_some())
         && answered();
-    if later
-        && protected
-        && session.complete
-        && !session.authenticated
-        && message.is_request()
-        && !gives_up
-    {
+    if !(later && protected && session.complete && message.is_request()) || gives_up {
+        return;
+    }
+    report.applies(&[rules::EXCHANGE_ORDER]);
+    if !session.authenticated {
         let says = format!("a request of {} before IKE_AUTH is over", message.exchange());
         report.say(rules::EXCHANGE_ORDER, 18, says);
     }
@@ -334,7 +343,11 @@ fn judge_nonce(report: &mut Report<'_>, nonces: &mut Recent, session: &Session, 
     let repeat = message.exchange() == ExchangeType::IKE_SA_INIT
         && (session.init.requests.iter().any(same) && message.is_request()
             || session.init.response.as_ref().is_some_and(same) && !message.is_request());
-    if !repeat && !nonces.insert(nonce, limits::NONCES) {
+    if repeat {
+        return;
+    }
+    report.applies(&[rules::NONCE_REUSED]);
+    if !nonces.insert(nonce, limits::NONCES) {
         report.say(rules::NONCE_REUSED, body(part), "the nonce was used before");
     }
 }
@@ -342,6 +355,9 @@ fn judge_nonce(report: &mut Report<'_>, nonces: &mut Recent, session: &Session, 
 /// Judges what only fragments can get wrong.
 fn judge_fragment(report: &mut Report<'_>, session: &Session, message: &Message, sealed: Sealed) {
     let Some((number, total)) = sealed.fragment else { return };
+    if number > 1 {
+        report.applies(&[rules::FRAGMENT_NEXT]);
+    }
     if number > 1 && sealed.first != PayloadType::NONE {
         let says = format!("fragment {number} of {total} names next payload {}", sealed.first);
         report.say(rules::FRAGMENT_NEXT, sealed.body.saturating_sub(8), says);
@@ -351,6 +367,7 @@ fn judge_fragment(report: &mut Report<'_>, session: &Session, message: &Message,
     else {
         return;
     };
+    report.applies(&[rules::FRAGMENTS_AGREED]);
     if request.notify(supported).is_none() || response.notify(supported).is_none() {
         let says = format!("fragment {number} of {total}, and not both sides announced support");
         report.say(rules::FRAGMENTS_AGREED, message.clear.last().map(|part| part.raw.offset), says);

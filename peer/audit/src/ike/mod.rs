@@ -29,3 +29,4 @@ mod window;
 
 pub(crate) use judge::Ike;
 pub(crate) use message::{Message, Part};
+pub(crate) use session::Recent;

@@ -24,6 +24,9 @@ const DESTINATION: NotifyType = NotifyType::NAT_DETECTION_DESTINATION_IP;
 pub(crate) fn judge_presence(report: &mut Report<'_>, message: &Message) {
     let source = message.notify(SOURCE).is_some();
     let destination = message.notify(DESTINATION).is_some();
+    if source || destination {
+        report.applies(&[rules::NATD_BOTH]);
+    }
     if source != destination {
         let missing = if source { DESTINATION } else { SOURCE };
         report.say(rules::NATD_BOTH, None, format!("{missing} is missing"));
@@ -40,7 +43,11 @@ pub(crate) fn judge(
     let (mut all, mut nat) = (true, false);
     for message in [request, answer] {
         for kind in [SOURCE, DESTINATION] {
-            match verdict(message, kind) {
+            let verdict = verdict(message, kind);
+            if verdict.is_some() {
+                report.applies_to(message.frame.by, &[rules::NATD_HASH]);
+            }
+            match verdict {
                 None => all = false,
                 Some(Verdict::Fits) => {}
                 Some(Verdict::Translated) => nat = true,
@@ -99,7 +106,11 @@ fn verdict(message: &Message, kind: NotifyType) -> Option<Verdict> {
 /// Judges whether the initiator moves to port 4500 behind a NAT. Ports can have
 /// other numbers in a laboratory, so which one it is has to be said by who observes.
 pub(crate) fn judge_port(report: &mut Report<'_>, session: &Session, message: &Message) {
-    if session.nat && message.is_request() && !message.marker {
+    if !session.nat || !message.is_request() {
+        return;
+    }
+    report.applies(&[rules::NATD_TUNNELS]);
+    if !message.marker {
         report.say(
             rules::NATD_TUNNELS,
             None,

@@ -33,6 +33,15 @@ fn judge_addressing(report: &mut Report<'_>, notify: &Notify, at: usize) {
         NotifyType::REKEY_SA | NotifyType::CHILD_SA_NOT_FOUND | NotifyType::INVALID_SELECTORS
     );
     let child = matches!(*protocol, ProtocolId::ESP | ProtocolId::AH);
+    if about_child || !spi.is_empty() {
+        report.applies(&[rules::NOTIFY_CHILD]);
+    }
+    if !about_child && spi.is_empty() {
+        report.applies(&[rules::NOTIFY_PROTOCOL_ZERO]);
+    }
+    if !about_child && matches!(*protocol, ProtocolId::NONE | ProtocolId::IKE) {
+        report.applies(&[rules::NOTIFY_IKE_SPI]);
+    }
     if about_child && (!child || spi.len() != 4) {
         report.say(
             rules::NOTIFY_CHILD,
@@ -59,21 +68,19 @@ fn judge_addressing(report: &mut Report<'_>, notify: &Notify, at: usize) {
 /// The length of the data.
 fn judge_data(report: &mut Report<'_>, notify: &Notify, at: usize) {
     let length = notify.data.len();
-    let exact = |rule: &'static Rule, wanted: usize| (length != wanted).then_some((rule, wanted));
-    let broken = match notify.kind {
-        NotifyType::COOKIE if !(1..=64).contains(&length) => {
-            Some((rules::COOKIE_LENGTH, length.clamp(1, 64)))
-        }
-        NotifyType::INVALID_KE_PAYLOAD => exact(rules::INVALID_KE_DATA, 2),
-        NotifyType::SET_WINDOW_SIZE => exact(rules::WINDOW_DATA, 4),
-        NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD => exact(rules::CRITICAL_DATA, 1),
+    let (rule, wanted): (&'static Rule, usize) = match notify.kind {
+        NotifyType::COOKIE => (rules::COOKIE_LENGTH, length.clamp(1, 64)),
+        NotifyType::INVALID_KE_PAYLOAD => (rules::INVALID_KE_DATA, 2),
+        NotifyType::SET_WINDOW_SIZE => (rules::WINDOW_DATA, 4),
+        NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD => (rules::CRITICAL_DATA, 1),
         NotifyType::NAT_DETECTION_SOURCE_IP | NotifyType::NAT_DETECTION_DESTINATION_IP => {
-            exact(rules::NATD_HASH, 20)
+            (rules::NATD_HASH, 20)
         }
-        NotifyType::IKEV2_FRAGMENTATION_SUPPORTED => exact(rules::FRAGMENTATION_NOTIFY, 0),
-        _ => None,
+        NotifyType::IKEV2_FRAGMENTATION_SUPPORTED => (rules::FRAGMENTATION_NOTIFY, 0),
+        _ => return,
     };
-    if let Some((rule, wanted)) = broken {
+    report.applies(&[rule]);
+    if length != wanted {
         report.say(
             rule,
             at + 4 + notify.spi.len(),
@@ -85,6 +92,12 @@ fn judge_data(report: &mut Report<'_>, notify: &Notify, at: usize) {
 /// The messages that a notify may be in.
 fn judge_place(report: &mut Report<'_>, message: &Message, notify: &Notify, at: usize) {
     let says = |what: &str| format!("{} in {what} {}", notify.kind, message.exchange());
+    match notify.kind {
+        NotifyType::INITIAL_CONTACT => report.applies(&[rules::INITIAL_CONTACT]),
+        NotifyType::IPCOMP_SUPPORTED => report.applies(&[rules::IPCOMP]),
+        NotifyType::INVALID_MESSAGE_ID => report.applies(&[rules::MESSAGE_ID_NOTIFY]),
+        _ => return,
+    }
     match notify.kind {
         NotifyType::INITIAL_CONTACT if message.exchange() != ExchangeType::IKE_AUTH => {
             report.say(rules::INITIAL_CONTACT, at + 2, says("a message of"));
@@ -121,6 +134,15 @@ fn judge_cp(report: &mut Report<'_>, message: &Message, cp: &Cp, at: usize) {
     let has = |kind| cp.attributes.iter().any(|attribute| attribute.kind == kind);
     let address = has(CfgAttr::INTERNAL_IP4_ADDRESS) || has(CfgAttr::INTERNAL_IP6_ADDRESS);
     let request = cp.kind == CfgType::REQUEST;
+    for (rule, applies) in [
+        (rules::CP_ADDRESS, request && message.exchange() == ExchangeType::IKE_AUTH),
+        (rules::CP_NETMASK, has(CfgAttr::INTERNAL_IP4_NETMASK)),
+        (rules::CP_SUPPORTED, request && has(CfgAttr::SUPPORTED_ATTRIBUTES)),
+    ] {
+        if applies {
+            report.applies(&[rule]);
+        }
+    }
     if request && message.exchange() == ExchangeType::IKE_AUTH && !address {
         report.say(rules::CP_ADDRESS, at, "CFG_REQUEST without an address attribute");
     }

@@ -65,6 +65,7 @@ pub(crate) fn open(
         Role::Responder => &keys.responder,
     };
     let octets = message.bytes.get(..sealed.end).unwrap_or(&message.bytes);
+    report.applies(&[rules::SK_ICV, rules::SK_PADDING]);
     match cipher.open(octets, sealed.body) {
         Ok(content) => {
             judge_vector(report, session, message, sealed, cipher, keys.suite.encr.is_aead());
@@ -101,8 +102,11 @@ fn judge_vector(
         Role::Initiator => initiator,
         Role::Responder => responder,
     };
+    let rule = if aead { rules::SK_IV_AEAD } else { rules::SK_IV_CBC };
+    if !iv.is_empty() {
+        report.applies(&[rule]);
+    }
     if !iv.is_empty() && used.is_reused(iv, &message.bytes) {
-        let rule = if aead { rules::SK_IV_AEAD } else { rules::SK_IV_CBC };
         let iv = ikeproof_proto::wire::hex::encode(iv);
         report.say(rule, sealed.body, format!("the vector {iv} was used before under this key"));
     }

@@ -3,12 +3,12 @@
 
 use ikeproof_proto::wire::v2::presence::{Content, Direction, check};
 use ikeproof_proto::wire::v2::{Notify, Payload};
-use ikeproof_proto::wire::{ExchangeType, NotifyType, ProtocolId};
+use ikeproof_proto::wire::{ExchangeType, NotifyType, PayloadType, ProtocolId};
 
 use super::message::Message;
 use super::session::Session;
 use crate::finding::Report;
-use crate::rules;
+use crate::rules::{self, Rule};
 
 /// Judges a message that can be read, or that is in clear.
 pub(crate) fn judge(report: &mut Report<'_>, session: &Session, message: &Message) {
@@ -28,6 +28,7 @@ pub(crate) fn judge(report: &mut Report<'_>, session: &Session, message: &Messag
         .sa()
         .and_then(|(_, sa)| sa.proposals.first())
         .is_some_and(|first| first.protocol == ProtocolId::IKE);
+    report.applies(&rules_of(session, message, rekeys_ike));
     let mut quiet = true;
     for violation in violations {
         let rule = rules::of_presence(violation.rule, message.exchange(), rekeys_ike);
@@ -47,6 +48,40 @@ pub(crate) fn judge(report: &mut Report<'_>, session: &Session, message: &Messag
         let says = "a message of an established IKE SA in clear";
         report.say(rules::INFO_PROTECTED, 16, says);
     }
+}
+
+/// The rules about which payloads a message holds, and where.
+fn rules_of(session: &Session, message: &Message, rekeys_ike: bool) -> Vec<&'static Rule> {
+    let exchange = message.exchange();
+    let has = |kind| message.has(kind);
+    let informs = exchange == ExchangeType::INFORMATIONAL;
+    let rekeys = exchange == ExchangeType::CREATE_CHILD_SA && rekeys_ike;
+    let drawn = message
+        .parts()
+        .filter(|it| !matches!(it.raw.kind, PayloadType::NOTIFY | PayloadType::VENDOR_ID));
+    let mut all: Vec<&'static Rule> =
+        rules::of_presence("", exchange, rekeys_ike).into_iter().collect();
+    for (rule, applies) in [
+        (rules::FRAGMENT_INIT, exchange == ExchangeType::IKE_SA_INIT),
+        (rules::SK_NESTED, message.inner.is_some()),
+        (rules::REKEY_KE, rekeys && message.is_request()),
+        (rules::REKEY_KE_ANSWER, rekeys && !message.is_request()),
+        (
+            rules::INFO_PROTECTED,
+            informs
+                || session.authenticated
+                    && message.inner.is_none()
+                    && is_unprotected_control(message),
+        ),
+        (rules::ORDER_SENT, drawn.count() > 1),
+        (rules::CP_ORDER, has(PayloadType::CP) && has(PayloadType::SA)),
+        (rules::CP_WITH_SA, has(PayloadType::CP) && exchange == ExchangeType::IKE_AUTH),
+    ] {
+        if applies {
+            all.push(rule);
+        }
+    }
+    all
 }
 
 /// Whether a message in clear is not one that a node without the SA may answer with.

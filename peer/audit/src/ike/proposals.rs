@@ -22,6 +22,9 @@ pub(crate) fn judge(report: &mut Report<'_>, message: &Message) {
         let place = places.get(index);
         let at = base + place.map_or(0, |place| place.at);
         let expected = index + 1;
+        if message.is_request() {
+            report.applies(&[rules::PROPOSAL_NUMBERS]);
+        }
         if message.is_request() && usize::from(proposal.number) != expected {
             report.say(
                 rules::PROPOSAL_NUMBERS,
@@ -55,6 +58,7 @@ fn judge_spi(report: &mut Report<'_>, message: &Message, proposal: &Proposal, at
     let size = proposal.spi.len();
     let said = format!("proposal {} has an SPI of {size} octets", proposal.number);
     if is_child(proposal) {
+        report.applies(&[rules::SPI_SIZE_CHILD, rules::SPI_RESERVED]);
         match <[u8; 4]>::try_from(proposal.spi.as_slice()).map(u32::from_be_bytes) {
             Err(_) => report.say(rules::SPI_SIZE_CHILD, at + 6, said),
             Ok(0) => report.say(rules::SPI_SIZE_CHILD, at + 8, "the SPI is zero"),
@@ -64,11 +68,15 @@ fn judge_spi(report: &mut Report<'_>, message: &Message, proposal: &Proposal, at
             Ok(_) => {}
         }
     } else if is_rekey_of_ike(message, proposal) {
+        report.applies(&[rules::SPI_SIZE_REKEY]);
         if size != 8 {
             report.say(rules::SPI_SIZE_REKEY, at + 6, said);
         }
-    } else if proposal.protocol == ProtocolId::IKE && size != 0 {
-        report.say(rules::SPI_SIZE_INIT, at + 6, said);
+    } else if proposal.protocol == ProtocolId::IKE {
+        report.applies(&[rules::SPI_SIZE_INIT]);
+        if size != 0 {
+            report.say(rules::SPI_SIZE_INIT, at + 6, said);
+        }
     }
 }
 
@@ -79,6 +87,7 @@ fn judge_combination(report: &mut Report<'_>, message: &Message, proposal: &Prop
     let integrity = ids(TransformType::INTEG);
     let protects = integrity.iter().any(|&id| id != IntegId::NONE.0);
     let aead = ciphers.iter().any(|&cipher| is_aead(cipher));
+    note_combination(report, message, proposal, &ciphers);
     if aead && protects {
         report.say(
             rules::AEAD_NO_INTEG,
@@ -119,6 +128,30 @@ fn judge_combination(report: &mut Report<'_>, message: &Message, proposal: &Prop
     }
 }
 
+/// Which rules about combinations apply to a proposal.
+fn note_combination(
+    report: &mut Report<'_>,
+    message: &Message,
+    proposal: &Proposal,
+    ciphers: &[EncrId],
+) {
+    let has = |kind| proposal.of_kind(kind).next().is_some();
+    let of_ike = proposal.protocol == ProtocolId::IKE;
+    for (rule, applies) in [
+        (rules::AEAD_NO_INTEG, ciphers.iter().any(|&cipher| is_aead(cipher))),
+        (rules::ESN_PRESENT, is_child(proposal)),
+        (rules::IKE_NULL, of_ike),
+        (rules::IKE_GMAC, of_ike && !ciphers.is_empty()),
+        (rules::BOTH_NULL, proposal.protocol == ProtocolId::ESP),
+        (rules::OMIT_NONE, has(TransformType::INTEG) || has(TransformType::KE)),
+        (rules::REKEY_GROUP_NONE, is_rekey_of_ike(message, proposal) && has(TransformType::KE)),
+    ] {
+        if applies {
+            report.applies(&[rule]);
+        }
+    }
+}
+
 fn judge_attributes(
     report: &mut Report<'_>,
     protocol: ProtocolId,
@@ -129,6 +162,9 @@ fn judge_attributes(
         Attribute::Tv { kind, .. } | Attribute::Tlv { kind, .. } => *kind,
     };
     let kinds: Vec<u16> = transform.attributes.iter().map(kind_of).collect();
+    if !kinds.is_empty() {
+        report.applies(&[rules::ATTRIBUTE_TWICE, rules::ATTRIBUTE_FORM]);
+    }
     let twice = kinds
         .iter()
         .enumerate()
@@ -143,7 +179,11 @@ fn judge_attributes(
         report.say(rules::ATTRIBUTE_FORM, at + 8, "Key Length in the form of variable length");
     }
     let given = kinds.contains(&Attribute::KEY_LENGTH);
-    if given && has_no_key_length(transform) {
+    let without = has_no_key_length(transform);
+    if without {
+        report.applies(&[rules::KEY_LENGTH_FIXED]);
+    }
+    if given && without {
         report.say(
             rules::KEY_LENGTH_FIXED,
             at,
@@ -155,6 +195,7 @@ fn judge_attributes(
     }
     let cipher = EncrId(transform.id);
     let Some((needed, rule)) = key_length(cipher, protocol) else { return };
+    report.applies(&[rule]);
     if given != needed {
         let what = if needed { "lacks the" } else { "has a" };
         report.say(rule, at, format!("{cipher} {what} Key Length attribute"));

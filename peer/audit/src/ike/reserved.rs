@@ -27,6 +27,7 @@ pub(crate) fn judge(report: &mut Report<'_>, raw: &RawPayload) {
 fn judge_attributes(report: &mut Report<'_>, raw: &RawPayload) {
     let mut at = 4;
     while let Some(&[kind, _, high, low]) = raw.body.get(at..at + 4) {
+        report.applies(&[rules::CP_RESERVED]);
         if kind & 0x80 != 0 {
             report.say(
                 rules::CP_RESERVED,

@@ -16,6 +16,12 @@ pub(crate) fn judge(report: &mut Report<'_>, message: &Message) {
         let Some((part, ts)) = message.ts(kind) else { continue };
         for selector in &ts.selectors {
             let (start, end) = (selector.start_port, selector.end_port);
+            if selector.ip_protocol == 0 {
+                report.applies(&[rules::TS_ANY_PORT]);
+            }
+            if start > end {
+                report.applies(&[rules::TS_OPAQUE]);
+            }
             if selector.ip_protocol == 0 && !selector.is_any_port() && !selector.is_opaque() {
                 let says = format!("{kind} for any protocol with ports {start} to {end}");
                 report.say(rules::TS_ANY_PORT, body(part), says);
@@ -33,6 +39,7 @@ pub(crate) fn judge_answer(report: &mut Report<'_>, request: &Message, answer: &
         let (Some((_, offered)), Some((part, chosen))) = (request.ts(kind), answer.ts(kind)) else {
             continue;
         };
+        report.applies(&[rules::TS_SUBSET]);
         for selector in &chosen.selectors {
             if !selector.is_empty() && !is_covered(selector, &offered.selectors) {
                 let offer: Vec<String> =

@@ -29,12 +29,12 @@ pub(crate) fn judge(
     for part in message.parts() {
         match &part.typed {
             Payload::IdI(id) | Payload::IdR(id) => judge_id(report, id, body(part)),
-            Payload::Auth(auth) if is_unknown(auth.method) => {
-                report.say(
-                    rules::AUTH_METHOD,
-                    body(part),
-                    format!("authentication method {}", auth.method.0),
-                );
+            Payload::Auth(auth) => {
+                report.applies(&[rules::AUTH_METHOD]);
+                if is_unknown(auth.method) {
+                    let says = format!("authentication method {}", auth.method.0);
+                    report.say(rules::AUTH_METHOD, body(part), says);
+                }
             }
             _ => {}
         }
@@ -52,9 +52,9 @@ pub(crate) fn judge_nonce(report: &mut Report<'_>, session: &Session, message: &
     let prf = chosen.and_then(|chosen| chosen.of_kind(TransformType::PRF).next());
     let Some(prf) = prf.and_then(|transform| Prf::from_iana(transform.id)) else { return };
     let least = prf.key_len() / 2;
-    if let Some((part, nonce)) = message.nonce()
-        && nonce.len() < least
-    {
+    let Some((part, nonce)) = message.nonce() else { return };
+    report.applies_to(message.frame.by, &[rules::NONCE_HALF_KEY]);
+    if nonce.len() < least {
         report.say_about(
             message.frame,
             rules::NONCE_HALF_KEY,
@@ -65,19 +65,26 @@ pub(crate) fn judge_nonce(report: &mut Report<'_>, session: &Session, message: &
 }
 
 fn judge_group(report: &mut Report<'_>, message: &Message) {
-    let (Some((_, sa)), Some((part, ke))) = (message.sa(), message.ke()) else { return };
+    let Some((_, sa)) = message.sa() else { return };
     let groups: Vec<u16> = sa
         .proposals
         .iter()
         .flat_map(|proposal| proposal.of_kind(TransformType::KE))
         .map(|transform| transform.id)
         .collect();
-    let child = message.exchange() == ExchangeType::CREATE_CHILD_SA && message.is_request();
+    if groups.is_empty() {
+        report.applies(&[rules::KE_WITHOUT_GROUP]);
+    }
+    let Some((part, ke)) = message.ke() else { return };
     if groups.is_empty() {
         let says = format!("KE of {}, and no proposal has a group", ke.group);
         report.say(rules::KE_WITHOUT_GROUP, part.raw.offset, says);
-    } else if !groups.contains(&ke.group.0) {
-        let rule = if child { rules::KE_GROUP_CHILD } else { rules::KE_GROUP };
+        return;
+    }
+    let child = message.exchange() == ExchangeType::CREATE_CHILD_SA && message.is_request();
+    let rule = if child { rules::KE_GROUP_CHILD } else { rules::KE_GROUP };
+    report.applies(&[rule]);
+    if !groups.contains(&ke.group.0) {
         let names: Vec<String> = groups.iter().map(|&id| GroupId(id).to_string()).collect();
         let says = format!("KE of {}, the SA payload names {}", ke.group, names.join(", "));
         report.say(rule, body(part), says);
@@ -92,12 +99,18 @@ fn judge_public(
     provider: &dyn Provider,
 ) {
     let Some((length, rule)) = public_length(group) else { return };
+    report.applies(&[rule]);
     if data.len() != length {
         let says = format!("the value of {group} has {} octets, not {length}", data.len());
         report.say(rule, at + 4, says);
         return;
     }
     let Some(group) = Group::from_iana(group.0) else { return };
+    if group.is_modp() {
+        report.applies(&[rules::KE_MODP_RANGE]);
+    } else if rule == rules::KE_ECP_LENGTH {
+        report.applies(&[rules::KE_ECP_CURVE]);
+    }
     let verdict = if group.is_modp() {
         modp::check_public(group, data)
     } else {
@@ -137,8 +150,11 @@ fn public_length(group: GroupId) -> Option<(usize, &'static Rule)> {
 }
 
 fn judge_id(report: &mut Report<'_>, id: &Id, at: usize) {
-    let text = matches!(id.kind, IdType::FQDN | IdType::RFC822_ADDR);
-    if text && let Some(&last @ (0 | b'\r' | b'\n')) = id.data.last() {
+    if !matches!(id.kind, IdType::FQDN | IdType::RFC822_ADDR) {
+        return;
+    }
+    report.applies(&[rules::ID_TERMINATOR]);
+    if let Some(&last @ (0 | b'\r' | b'\n')) = id.data.last() {
         report.say(
             rules::ID_TERMINATOR,
             at + 3 + id.data.len(),

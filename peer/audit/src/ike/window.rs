@@ -83,6 +83,7 @@ impl Exchange {
 
 /// Whether a datagram repeats an earlier one of its session; asked before anything else is judged.
 pub(crate) fn repeats(
+    report: &mut Report<'_>,
     session: &mut Session,
     message: &Message,
     part: PartOf,
@@ -94,13 +95,18 @@ pub(crate) fn repeats(
         return false;
     };
     if request && exchange.request_parts.get(&part) == Some(digest) {
+        report.applies(&[rules::REQUEST_IDENTICAL]);
         if part.0 <= 1 {
             exchange.sent = exchange.sent.saturating_add(1);
         }
         remember_path(&mut exchange.paths, message);
         return true;
     }
-    !request && exchange.answer_parts.get(&part) == Some(digest)
+    let repeated = !request && exchange.answer_parts.get(&part) == Some(digest);
+    if repeated {
+        report.applies(&[rules::RESPONSE_IDENTICAL]);
+    }
+    repeated
 }
 
 /// Whether what a message says comes for the first time. One that was sent whole, or in large
@@ -164,8 +170,11 @@ fn judge_request(
         return Turn::Useless;
     }
     if !window.synchronised {
+        let rule = if rekeyed && next == 0 { rules::REKEYED_ID } else { rules::ID_INCREMENTS };
+        if size == 1 {
+            report.applies(&[rule]);
+        }
         if id > next && size == 1 {
-            let rule = if rekeyed && next == 0 { rules::REKEYED_ID } else { rules::ID_INCREMENTS };
             report.say(
                 rule,
                 20,
@@ -194,6 +203,14 @@ fn judge_outstanding(
     authenticated: bool,
 ) {
     let announced = window.announced.is_some();
+    let rule = match (authenticated, announced) {
+        (false, _) => rules::WINDOW_INIT,
+        (true, true) => rules::WINDOW_ANNOUNCED,
+        (true, false) => rules::WINDOW_ONE,
+    };
+    if window.exchanges.range(..id).next().is_some() {
+        report.applies(&[rule]);
+    }
     let open: Vec<&mut Exchange> = window
         .exchanges
         .range_mut(..id)
@@ -204,11 +221,6 @@ fn judge_outstanding(
     if count < size {
         return;
     }
-    let rule = match (authenticated, announced) {
-        (false, _) => rules::WINDOW_INIT,
-        (true, true) => rules::WINDOW_ANNOUNCED,
-        (true, false) => rules::WINDOW_ONE,
-    };
     report.say(
         rule,
         20,
@@ -228,6 +240,10 @@ fn repeat_or_part(
     digest: Digest,
 ) -> Turn {
     remember_path(&mut exchange.paths, message);
+    let known = exchange.request_parts.contains_key(&part);
+    if known || exchange.kind != message.exchange() {
+        report.applies(&[rules::REQUEST_IDENTICAL]);
+    }
     match exchange.request_parts.get(&part) {
         Some(earlier) if *earlier == digest => return Turn::Repeated,
         Some(_) => {
@@ -268,6 +284,10 @@ fn judge_response(
     let complete = session.complete;
     let window = session.window(other(message.role));
     let old = window.next.is_some_and(|next| id < next) || window.synchronised;
+    let known = window.exchanges.contains_key(&id);
+    if known || complete && !old {
+        report.applies(&[rules::RESPONSE_ID]);
+    }
     let Some(exchange) = window.exchanges.get_mut(&id) else {
         if complete && !old {
             report.say(
@@ -279,6 +299,7 @@ fn judge_response(
         return Turn::Useless;
     };
     judge_path(report, &exchange.paths, message);
+    report.applies(&[rules::RESPONSE_EXCHANGE]);
     if exchange.kind != message.exchange() {
         report.say(
             rules::RESPONSE_EXCHANGE,
@@ -289,6 +310,7 @@ fn judge_response(
     match exchange.answer_parts.get(&part) {
         Some(earlier) if *earlier == digest => return Turn::Repeated,
         Some(_) => {
+            report.applies(&[rules::RESPONSE_IDENTICAL]);
             report.say(
                 rules::RESPONSE_IDENTICAL,
                 None,
@@ -311,6 +333,9 @@ pub(crate) fn judge_path(
     paths: &[(SocketAddr, SocketAddr)],
     message: &Message,
 ) {
+    if !paths.is_empty() {
+        report.applies(&[rules::REPLY_TO, rules::REPLY_FROM]);
+    }
     if paths.is_empty() || paths.contains(&(message.dst, message.src)) {
         return;
     }

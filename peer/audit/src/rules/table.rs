@@ -2,9 +2,11 @@
 
 use ikeproof_proto::wire::ExchangeType;
 
+use super::ah::AH;
 use super::content::CONTENT;
 use super::esp::ESP;
 use super::exchange::EXCHANGE;
+use super::v1;
 use super::wire::WIRE;
 use super::{AUTH_PAYLOADS, CHILD_PAYLOADS, INFO_PAYLOADS, INIT_PAYLOADS, REKEY_PAYLOADS};
 use crate::level::Level;
@@ -22,19 +24,38 @@ pub struct Rule {
     pub mutant: &'static str,
 }
 
+/// The rules of IKEv2, and of the packets of both versions.
+const IKEV2_GROUPS: [&[&Rule]; 5] = [WIRE, CONTENT, EXCHANGE, ESP, AH];
+
+/// The rules of IKEv1.
+pub const IKEV1: &[&Rule] = &joined::<{ count(&v1::GROUPS) }>(&v1::GROUPS, &[]);
+
 /// All rules.
 pub const RULES: &[&Rule] =
-    &joined::<{ WIRE.len() + CONTENT.len() + EXCHANGE.len() + ESP.len() }>();
+    &joined::<{ count(&IKEV2_GROUPS) + count(&v1::GROUPS) }>(&IKEV2_GROUPS, &v1::GROUPS);
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
-const fn joined<const COUNT: usize>() -> [&'static Rule; COUNT] {
-    let groups = [WIRE, CONTENT, EXCHANGE, ESP];
-    let mut all = [WIRE[0]; COUNT];
-    let (mut at, mut group) = (0, 0);
+const fn count(groups: &[&[&Rule]]) -> usize {
+    let (mut count, mut group) = (0, 0);
     while group < groups.len() {
+        count += groups[group].len();
+        group += 1;
+    }
+    count
+}
+
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler alone")]
+const fn joined<const COUNT: usize>(
+    one: &[&[&'static Rule]],
+    two: &[&[&'static Rule]],
+) -> [&'static Rule; COUNT] {
+    let mut all = [one[0][0]; COUNT];
+    let (mut at, mut group) = (0, 0);
+    while group < one.len() + two.len() {
+        let rules = if group < one.len() { one[group] } else { two[group - one.len()] };
         let mut rule = 0;
-        while rule < groups[group].len() {
-            all[at] = groups[group][rule];
+        while rule < rules.len() {
+            all[at] = rules[rule];
             at += 1;
             rule += 1;
         }

@@ -8,7 +8,7 @@ use ikeproof_audit::{Auditor, Observed, Sender, Transport};
 use ikeproof_proto::crypto::RustCrypto;
 
 use crate::support::Lab;
-use crate::support::lab::{CBC, GCM, Profile};
+use crate::support::lab::{AH, CBC, GCM, Profile};
 
 const MAC: [u8; 6] = [2, 0, 0, 0, 0, 1];
 
@@ -21,6 +21,8 @@ fn ip_packets(observed: &Observed, id: u16, mtu: usize) -> Vec<Vec<u8>> {
             ([head, observed.bytes.clone()].concat(), 17)
         }
         Transport::Esp { .. } => (observed.bytes.clone(), 50),
+        // It comes with its IP header.
+        Transport::Ah { .. } => return vec![observed.bytes.clone()],
     };
     let octets = |address: IpAddr| match address {
         IpAddr::V4(address) => address.octets(),
@@ -132,7 +134,7 @@ fn live(lab: &Lab) -> Vec<Observed> {
 
 #[test]
 fn every_format_and_link_type_gives_the_datagrams_of_the_session() {
-    for profile in [CBC, Profile { nat: true, ..GCM }] {
+    for profile in [CBC, Profile { nat: true, ..GCM }, AH] {
         let lab = Lab::new(profile).run();
         for link in [
             LinkType::ETHERNET,

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 
 use crate::support::Lab;
 use crate::support::lab::{CBC, GCM, MODP, Profile};
+use crate::v1::lab as v1;
 
 fn auditor(keys: &[KeyLogEntry]) -> Auditor {
     let mut auditor = Auditor::with_provider(Arc::new(RustCrypto));
@@ -45,6 +46,19 @@ fn datagram() -> impl Strategy<Value = Observed> {
                 let length = u32::try_from(28 + body.len()).unwrap();
                 let fixed = [next, 0x20, exchange, flags, 0, 0, 0, flags & 3];
                 [&spis[..], &fixed, &length.to_be_bytes(), &body].concat()
+            }),
+        // And those of IKEv1.
+        (
+            prop::sample::select(vec![1_u8, 2, 4, 5, 6, 32, 33]),
+            any::<[u8; 16]>(),
+            1_u8..22,
+            0_u8..8,
+            prop::collection::vec(any::<u8>(), 0..300)
+        )
+            .prop_map(|(exchange, cookies, next, flags, body)| {
+                let length = u32::try_from(28 + body.len()).unwrap();
+                let fixed = [next, 0x10, exchange, flags, 0, 0, 0, flags & 3];
+                [&cookies[..], &fixed, &length.to_be_bytes(), &body].concat()
             }),
     ];
     (octets, transport(), any::<bool>(), 0_u64..100_000).prop_map(|(bytes, transport, edge, at)| {
@@ -80,6 +94,23 @@ proptest! {
             bytes[at] ^= 1 << bit;
         }
         lab.findings();
+        lab.findings_late(2);
+    }
+
+    #[test]
+    fn bit_flips_in_a_session_of_ikev1_are_survived(
+        kind in 0_usize..4,
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0_u8..8), 1..12),
+    ) {
+        let profile = [v1::MAIN, v1::ROUTER, v1::PFS, v1::XAUTH][kind];
+        let mut lab = v1::Lab::new(profile).run();
+        for (datagram, octet, bit) in flips {
+            let at = datagram.index(lab.seen.len());
+            let bytes = &mut lab.seen[at].bytes;
+            let at = octet.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+        }
+        lab.audit(&lab.seen);
         lab.findings_late(2);
     }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use crate::support::Lab;
-use crate::support::lab::{CBC, GCM, MODP, Profile};
+use crate::support::lab::{AH, CBC, GCM, MODP, Profile};
 use ikeproof_audit::{Auditor, Decoded, Finding, Observed, Transport};
 use ikeproof_proto::crypto::RustCrypto;
 
 fn profiles() -> Vec<Profile> {
     let mut all = Vec::new();
-    for base in [CBC, GCM, MODP] {
+    for base in [CBC, GCM, MODP, AH] {
         all.push(base);
         all.push(Profile { nat: true, ..base });
         all.push(Profile { cookie: true, ..base });

@@ -1,6 +1,7 @@
 //! The auditor against sessions that are made of `wire` and `crypto` alone: honest ones, mutants of
 //! every rule, captures, and octets of any kind.
 
+mod applied;
 mod capture;
 mod fuzz;
 mod honest;
@@ -12,3 +13,4 @@ mod offers;
 mod replays;
 mod sequence;
 mod support;
+mod v1;

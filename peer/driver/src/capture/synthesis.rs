@@ -37,6 +37,12 @@ pub enum SynthesisError {
         /// Destination.
         to: SocketAddr,
     },
+    /// AH comes as an IP packet, and this is none.
+    #[error("{len} octets of AH are no IP packet")]
+    NoPacket {
+        /// Octets of the datagram.
+        len: usize,
+    },
     /// It fits into no IP packet.
     #[error("{len} octets fit into no IP packet")]
     TooLong {
@@ -49,7 +55,7 @@ pub enum SynthesisError {
 ///
 /// # Errors
 ///
-/// If the addresses are of different versions, or the datagram is too long.
+/// If the addresses are of different versions, the datagram is too long, or AH is in no IP packet.
 pub fn synthesise(
     datagram: &Datagram,
     direction: Direction,
@@ -91,6 +97,11 @@ pub fn synthesise(
         _ => return Err(SynthesisError::MixedVersions { from, to }),
     };
     let bytes = &datagram.bytes;
+    if datagram.transport == Transport::Ah {
+        // It comes with its own IP header, which its ICV covers.
+        return synthesise_clear(bytes, direction)
+            .ok_or(SynthesisError::NoPacket { len: bytes.len() });
+    }
     let builder = PacketBuilder::ethernet2(from_mac, to_mac).ip(ip);
     let mut frame = Vec::with_capacity(bytes.len() + 64);
     let written = match datagram.transport {
@@ -146,14 +157,19 @@ mod tests {
     }
 
     #[test]
-    fn esp_and_ah_follow_the_ip_header() {
-        for (transport, number) in [(Transport::Esp, 50), (Transport::Ah, 51)] {
-            let frame =
-                synthesise(&datagram(transport, 24), Direction::ToPeer, &Default::default())
-                    .unwrap();
-            assert_eq!((frame[23], frame.len()), (number, 58));
-            assert_eq!(frame[34..], [0xab; 24]);
-        }
+    fn esp_follows_an_ip_header_and_ah_brings_its_own() {
+        let esp = datagram(Transport::Esp, 24);
+        let frame = synthesise(&esp, Direction::ToPeer, &Default::default()).unwrap();
+        assert_eq!((frame[23], frame.len()), (50, 58));
+        assert_eq!(frame[34..], [0xab; 24]);
+        let mut ah = datagram(Transport::Ah, 44);
+        ah.bytes[0] = 0x45;
+        let frame = synthesise(&ah, Direction::ToPeer, &Default::default()).unwrap();
+        assert_eq!(frame[..14], *b"\x02ike\x00\x02\x02ike\x00\x01\x08\x00");
+        assert_eq!(frame[14..], ah.bytes);
+        ah.bytes[0] = 0;
+        let refused = synthesise(&ah, Direction::ToPeer, &Default::default());
+        assert_eq!(refused, Err(SynthesisError::NoPacket { len: 44 }));
     }
 
     #[test]

@@ -358,10 +358,22 @@ mod tests {
             local: SocketAddr::from(([192, 0, 2, 1], port)),
             remote: SocketAddr::from(([192, 0, 2, 2], port)),
             transport,
-            bytes: payload.to_vec(),
+            bytes: match transport {
+                // It comes with its IP header.
+                Transport::Ah => ah_packet(payload),
+                Transport::Udp | Transport::Esp => payload.to_vec(),
+            },
         };
         let bytes = synthesise(&datagram, Direction::ToPeer, &Default::default()).unwrap();
         watch.observe(&frame(&bytes, LinkType::Ethernet));
+    }
+
+    fn ah_packet(behind: &[u8]) -> Vec<u8> {
+        let mut packet = vec![0x45, 0, 0, 0, 0, 1, 0, 0, 64, 51, 0, 0];
+        packet.extend([192, 0, 2, 1, 192, 0, 2, 2]);
+        packet.extend(behind);
+        packet[3] = u8::try_from(packet.len()).unwrap();
+        packet
     }
 
     #[test]

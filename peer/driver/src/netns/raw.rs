@@ -180,6 +180,40 @@ impl RawSocket {
         self.send_octets(remote, &[&header, packet].concat()).await
     }
 
+    /// Sends a whole IP packet: with [`HeaderMode::Included`] as it is; over IPv6 without its header,
+    /// for which the kernel writes another with the same length, protocol and addresses.
+    ///
+    /// # Errors
+    ///
+    /// What the system says; `EMSGSIZE` over IPv4 if it passes the interface's MTU.
+    pub async fn send_whole(&self, remote: IpAddr, packet: &[u8]) -> io::Result<()> {
+        let octets = match (self.included, self.local) {
+            (true, _) => packet,
+            (false, IpAddr::V6(_)) => packet.get(V6_HEADER..).unwrap_or_default(),
+            (false, IpAddr::V4(_)) => return Err(io::Error::from(io::ErrorKind::InvalidInput)),
+        };
+        self.send_octets(remote, octets).await
+    }
+
+    /// The whole IP packet of one that came in. Over IPv6 its header is made anew: what the kernel
+    /// does not hand over may change on the way, or is known.
+    pub fn whole(&self, received: &RawReceived, buffer: &[u8]) -> Vec<u8> {
+        let packet = buffer.get(received.payload.clone()).unwrap_or_default();
+        match (received.source, self.local) {
+            (IpAddr::V6(source), IpAddr::V6(local)) => {
+                let mut header = [0; V6_HEADER];
+                header[0] = 0x60;
+                let len = u16::try_from(packet.len()).unwrap_or(u16::MAX);
+                header[4..6].copy_from_slice(&len.to_be_bytes());
+                header[6] = self.protocol.number();
+                header[8..24].copy_from_slice(&source.octets());
+                header[24..].copy_from_slice(&local.octets());
+                [&header, packet].concat()
+            }
+            _ => buffer.get(..received.payload.end).unwrap_or_default().to_vec(),
+        }
+    }
+
     /// Waits for a packet. `buffer` should hold 65535 octets: what is longer is cut off.
     ///
     /// # Errors
@@ -223,3 +257,5 @@ impl RawSocket {
         })
     }
 }
+
+const V6_HEADER: usize = 40;

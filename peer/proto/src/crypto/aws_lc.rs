@@ -1,6 +1,6 @@
 //! The fast provider: AWS-LC for AES-GCM with full tags, ChaCha20-Poly1305, HMAC over the SHA
-//! family, the ECP groups and Curve25519. What it lacks, RustCrypto does: CBC, short tags, MD5 and
-//! MODP.
+//! family, the ECP groups, Curve25519 and the signatures of certificates. What it lacks, RustCrypto
+//! does: CBC, short tags, MD5, MODP and the bare RSA signatures of IKEv1.
 //!
 //! Scalars are imported, never generated inside: see [`dh`](super::dh).
 
@@ -8,10 +8,12 @@ use core::fmt;
 use std::sync::Arc;
 
 use aws_lc_rs::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
-use aws_lc_rs::{agreement, hmac};
+use aws_lc_rs::signature::{self, RsaParameters, VerificationAlgorithm};
+use aws_lc_rs::{agreement, digest, hmac};
 
 use super::dh::{DhSecret, KeyPair, scalar};
 use super::provider::{check_key, check_len};
+use super::rsa::{RsaForm, RsaPublicKey};
 use super::{
     Aead, Cbc, CryptoError, Encr, Group, Hash, IcvBytes, KeyBits, Mac, Provider, RustCrypto,
     SecretBytes,
@@ -74,6 +76,44 @@ impl Provider for AwsLc {
         let public = public.as_ref().get(mark..).unwrap_or_default().to_vec();
         Ok(KeyPair::new(group, public, Arc::new(Agreement { group, algorithm, key })))
     }
+
+    fn rsa_verify(
+        &self,
+        key: &RsaPublicKey,
+        form: RsaForm,
+        hash: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
+        let Some((algorithm, digest)) = certificate_form(key, form) else {
+            return RustCrypto.rsa_verify(key, form, hash, signature);
+        };
+        digest::Digest::import_less_safe(hash, digest)
+            .and_then(|hash| algorithm.verify_digest_sig(key.pkcs1(), &hash, signature))
+            .map_err(|_| CryptoError::BadSignature)
+    }
+}
+
+/// What verifies signatures of that form, where there is something.
+fn certificate_form(
+    key: &RsaPublicKey,
+    form: RsaForm,
+) -> Option<(&'static RsaParameters, &'static digest::Algorithm)> {
+    let RsaForm::DigestInfo(hash) = form else { return None };
+    Some(match hash {
+        Hash::Md5 => return None,
+        Hash::Sha1 => (
+            &signature::RSA_PKCS1_1024_8192_SHA1_FOR_LEGACY_USE_ONLY,
+            &digest::SHA1_FOR_LEGACY_USE_ONLY,
+        ),
+        Hash::Sha256 => {
+            (&signature::RSA_PKCS1_1024_8192_SHA256_FOR_LEGACY_USE_ONLY, &digest::SHA256)
+        }
+        Hash::Sha384 if key.bits() < 2048 => return None,
+        Hash::Sha384 => (&signature::RSA_PKCS1_2048_8192_SHA384, &digest::SHA384),
+        Hash::Sha512 => {
+            (&signature::RSA_PKCS1_1024_8192_SHA512_FOR_LEGACY_USE_ONLY, &digest::SHA512)
+        }
+    })
 }
 
 struct Hmac {

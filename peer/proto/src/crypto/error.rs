@@ -63,6 +63,12 @@ pub enum CryptoError {
     /// The tag does not authenticate the data.
     #[error("the tag does not authenticate the data")]
     BadTag,
+    /// An RSA key that is malformed, too short, too long, or has an unusual public exponent.
+    #[error("an RSA key cannot be used: {0}")]
+    RsaKey(&'static str),
+    /// A signature that is not that of the key and the hash.
+    #[error("the signature is wrong")]
+    BadSignature,
     /// A provider refused an operation that its inputs allow.
     #[error("provider refused {0}")]
     Provider(&'static str),

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use subtle::ConstantTimeEq;
 
 use super::dh::KeyPair;
+use super::rsa::{self, BLINDING_LEN, RsaForm, RsaPrivateKey, RsaPublicKey};
 use super::{CryptoError, Encr, Group, Hash, SecretBytes};
 
 /// The longest output of any hash here.
@@ -43,6 +44,30 @@ pub trait Provider: Send + Sync + fmt::Debug {
     /// value that RFC 6989 and RFC 8031 ask for.
     fn dh_agree(&self, ours: &KeyPair, peer_public: &[u8]) -> Result<SecretBytes, CryptoError> {
         ours.agree(peer_public)
+    }
+
+    /// The signature of a hash: the same octets under every provider. `blinding` are random octets
+    /// that only hide the computation.
+    fn rsa_sign(
+        &self,
+        key: &RsaPrivateKey,
+        form: RsaForm,
+        hash: &[u8],
+        blinding: &[u8; BLINDING_LEN],
+    ) -> Result<Vec<u8>, CryptoError> {
+        rsa::sign(key, form, hash, blinding)
+    }
+
+    /// Checks the signature of a hash; `BadSignature` for everything that is not exactly the one
+    /// that the form prescribes.
+    fn rsa_verify(
+        &self,
+        key: &RsaPublicKey,
+        form: RsaForm,
+        hash: &[u8],
+        signature: &[u8],
+    ) -> Result<(), CryptoError> {
+        rsa::verify(key, form, hash, signature)
     }
 }
 

@@ -1,12 +1,14 @@
 //! What every exchange of an endpoint works with: configuration, randomness, faults, and the queue
 //! of what is to go out.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
 
+use super::addresses::Addresses;
 use super::limits::ErrorReplies;
+use super::tunnels::Tunnels;
 use crate::config::EndpointConfig;
 use crate::crypto::Provider;
 use crate::datagram;
@@ -17,6 +19,7 @@ use crate::io::{IkeHandle, Output, Path};
 use crate::policy::Profile;
 use crate::sa;
 use crate::time::Time;
+use crate::v1::fragments::Fragmenter;
 use crate::v2::syntax::{Misfit, Unusable};
 use crate::wire::v2::Payload;
 use crate::wire::{ExchangeType, Flags, Header, IkeSpi, RawMessage, Version};
@@ -29,11 +32,19 @@ pub(crate) struct Context {
     pub(crate) ikev1_profile: Profile,
     pub(crate) provider: Arc<dyn Provider>,
     pub(crate) entropy: Entropy,
+    pub(crate) fragmenter: Fragmenter,
     faults: Faults,
     substitutes: Vec<Substitute>,
     out: VecDeque<Output>,
     child_spis: BTreeSet<u32>,
+    /// The inner addresses of peers.
+    pub(crate) addresses: Addresses,
+    /// Where the peers of the ISAKMP SAs are, half-open ones included.
+    pub(crate) contacts: BTreeMap<IkeHandle, IpAddr>,
+    pub(crate) tunnels: Tunnels,
     error_replies: ErrorReplies,
+    sent: u64,
+    sent_octets: u64,
 }
 
 /// What goes out in place of the first copies of an honest message.
@@ -88,11 +99,17 @@ impl Context {
             config,
             provider,
             entropy: Entropy::new(seed),
+            fragmenter: Fragmenter::default(),
             faults,
             substitutes: Vec::new(),
             out: VecDeque::new(),
             child_spis: BTreeSet::new(),
+            addresses: Addresses::default(),
+            contacts: BTreeMap::new(),
+            tunnels: Tunnels::default(),
             error_replies: ErrorReplies::default(),
+            sent: 0,
+            sent_octets: 0,
         }
     }
 
@@ -114,8 +131,8 @@ impl Context {
         self.out.push_back(Output::DataPlane(Box::new(command)));
     }
 
-    pub(crate) fn ask_activity(&mut self, tunnel: sa::TunnelId) {
-        self.out.push_back(Output::AskActivity(tunnel));
+    pub(crate) fn ask_activity(&mut self, ike: IkeHandle) {
+        self.out.push_back(Output::AskActivity(self.tunnels.of(ike)));
     }
 
     pub(crate) fn dropped(&mut self, remote: SocketAddr, len: usize, reason: DropReason) {
@@ -164,12 +181,35 @@ impl Context {
 
     /// Sends a finished IKE message.
     pub(crate) fn transmit(&mut self, path: Path, message: &[u8]) {
-        let bytes = match self.substitute(message) {
-            Some(None) => return,
-            Some(Some(faulty)) => datagram::frame(path.channel, &faulty),
-            None => datagram::frame(path.channel, message),
-        };
-        self.out.push_back(Output::Transmit { path, bytes });
+        match self.substitute(message) {
+            Some(None) => {}
+            Some(Some(faulty)) => self.transmit_as_is(path, &faulty),
+            None => self.transmit_as_is(path, message),
+        }
+    }
+
+    /// How many IKE messages were sent so far.
+    pub(crate) fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// How many octets they had in all.
+    pub(crate) fn sent_octets(&self) -> u64 {
+        self.sent_octets
+    }
+
+    fn transmit_as_is(&mut self, path: Path, message: &[u8]) {
+        self.sent = self.sent.wrapping_add(1);
+        self.sent_octets = self.sent_octets.wrapping_add(message.len() as u64);
+        let fragments = self.fragmenter.cut(&self.config.limits, path, message);
+        if fragments.is_empty() {
+            let bytes = datagram::frame(path.channel, message);
+            self.out.push_back(Output::Transmit { path, bytes });
+        }
+        for fragment in fragments {
+            let bytes = datagram::frame(path.channel, &fragment);
+            self.out.push_back(Output::Transmit { path, bytes });
+        }
     }
 
     /// What a fault sends in place of this copy of a message: `Some(None)` for nothing at all.

@@ -22,8 +22,14 @@ pub struct Footprint {
     pub deadlines: usize,
     /// SPIs of Child SAs that are taken.
     pub child_spis: usize,
+    /// Tunnels that one IKE SA has taken over from another.
+    pub tunnels: usize,
     /// Counters of random draws.
     pub entropy: usize,
+    /// IKE SAs that send fragments.
+    pub fragmenting: usize,
+    /// Messages of which some fragments are there.
+    pub incomplete: usize,
 }
 
 impl Footprint {
@@ -39,6 +45,8 @@ impl Footprint {
         assert!(self.timers == self.deadlines && self.timers <= ike_sas, "{self:?}");
         // One Child SA for each IKE SA, as CREATE_CHILD_SA is refused.
         assert!(self.child_spis <= ike_sas, "{self:?}");
+        assert!(self.tunnels <= ike_sas, "{self:?}");
+        assert!(self.fragmenting <= ike_sas, "{self:?}");
         // The secrets of cookies belong to no IKE SA, nor do the message IDs of refusals in IKEv1.
         assert!(self.entropy <= LABELS * ike_sas + 2, "{self:?}");
     }

@@ -10,16 +10,17 @@ use super::SaClock;
 use super::context::Context;
 use super::limits::HalfOpen;
 use super::schedule::Schedule;
-use crate::config::Connection;
+use crate::config::{Connection, Fragmentation};
 use crate::event::{CloseReason, DropReason, Event, NotStarted};
 use crate::io::{self, Deadline, IkeHandle, Path};
 use crate::policy::Ikev1Off;
 use crate::sa;
 use crate::time::Time;
 use crate::v1::established::Established;
+use crate::v1::fragments::{self, Added, Reassembly, Whose};
 use crate::v1::phase1;
 use crate::v1::sa::{Arrival, Next, State};
-use crate::wire::v1::{Message, NotifyKind, is_encrypted};
+use crate::wire::v1::{Fragment, Message, NotifyKind, is_encrypted};
 use crate::wire::{ExchangeType, Header, IkeSpi, RawMessage};
 
 /// All ISAKMP SAs, of both roles.
@@ -32,6 +33,7 @@ pub(super) struct Ikev1Table {
     sources: BTreeMap<IkeHandle, SocketAddr>,
     schedule: Schedule,
     half_open: HalfOpen,
+    fragments: Reassembly,
 }
 
 /// An ISAKMP SA, and by how much its clock is ahead of the endpoint's.
@@ -60,6 +62,12 @@ impl Ikev1Table {
     /// The next timer of any SA.
     pub(super) fn deadline(&self) -> Option<Deadline> {
         self.schedule.next()
+    }
+
+    /// How many messages of which some fragments are there.
+    #[cfg(any(test, feature = "testing"))]
+    pub(super) fn incomplete(&self) -> usize {
+        self.fragments.len()
     }
 
     /// The sizes of the tables, for tests of what must not grow: SAs, half-open ones, cookies, requests,
@@ -100,7 +108,9 @@ impl Ikev1Table {
         now: Time,
         connection: Box<Connection>,
     ) -> Result<(), NotStarted> {
+        let remote = connection.remote.ip();
         let state = phase1::start(cx, ike, now, connection)?;
+        cx.contacts.insert(ike, remote);
         self.adopt(ike, state);
         Ok(())
     }
@@ -128,28 +138,105 @@ impl Ikev1Table {
             return false;
         }
         let arrival = Arrival { path, bytes, raw };
+        if let Some(fragment) = fragments::fragment_of(&arrival.raw, bytes) {
+            let whole = fragment.and_then(|it| self.fragment(cx, now, &arrival, fresh, it));
+            return match whole {
+                Ok(Some(whole)) => {
+                    let raw = whole.0;
+                    self.whole(cx, now, &Arrival { path, bytes: &whole.1, raw }, fresh)
+                }
+                Ok(None) => false,
+                Err(why) => {
+                    arrival.dropped(DropReason::Fragment { why }, cx);
+                    false
+                }
+            };
+        }
+        self.whole(cx, now, &arrival, fresh)
+    }
+
+    fn whole(
+        &mut self,
+        cx: &mut Context,
+        now: Time,
+        arrival: &Arrival<'_>,
+        fresh: Option<IkeHandle>,
+    ) -> bool {
         let header = arrival.raw.header;
         if header.spi_r.is_zero() {
-            return self.first(cx, now, &arrival, fresh);
+            return self.first(cx, now, arrival, fresh);
         }
-        self.for_sa(cx, now, &arrival, &header);
+        self.for_sa(cx, now, arrival, &header);
         false
     }
 
-    fn for_sa(&mut self, cx: &mut Context, now: Time, arrival: &Arrival<'_>, header: &Header) {
+    /// Takes a fragment. The message that it makes complete, or why it leads to nothing.
+    fn fragment(
+        &mut self,
+        cx: &Context,
+        now: Time,
+        arrival: &Arrival<'_>,
+        fresh: Option<IkeHandle>,
+        fragment: Fragment,
+    ) -> Result<Option<(RawMessage, Vec<u8>)>, String> {
+        if cx.config.limits.fragmentation == Fragmentation::Off {
+            return Err("fragments are not taken".to_owned());
+        }
+        let header = arrival.raw.header;
+        let known = self.handle_of(&header).filter(|handle| {
+            let spis = self.sas.get(handle).map(|sa| sa.state.spis());
+            spis.is_some_and(|spis| belongs(spis, &header))
+        });
+        let whose = match known {
+            Some(handle) => match self.sas.get(&handle).map(|sa| &sa.state) {
+                Some(State::Established(_)) => Whose::Sa(handle),
+                _ => Whose::HalfOpen(handle),
+            },
+            None if !header.spi_r.is_zero() => return Err("no SA has these cookies".to_owned()),
+            // What would not be welcome whole is not put together either.
+            None if fresh.is_none() || !cx.config.profile.versions.ikev1 => {
+                return Err("nothing may be begun".to_owned());
+            }
+            None => Whose::Stranger(arrival.path.remote, header.spi_i),
+        };
+        let bytes = match self.fragments.add(now, whose, fragment) {
+            Added::Kept => return Ok(None),
+            Added::Useless(why) => return Err(why.to_owned()),
+            Added::Whole(bytes) => bytes,
+        };
+        let raw = RawMessage::decode(&bytes).map_err(|error| error.to_string())?;
+        let inner = raw.header;
+        let is_same = inner.version == header.version
+            && (inner.spi_i, inner.spi_r) == (header.spi_i, header.spi_r);
+        if !is_same || inner.length as usize != bytes.len() {
+            return Err("the message in the fragments is another".to_owned());
+        }
+        if inner.next_payload == header.next_payload {
+            return Err("there are fragments in the fragments".to_owned());
+        }
+        Ok(Some((raw, bytes)))
+    }
+
+    /// The SA of a message. Cookies keep their places: ours is the first one where we have begun
+    /// (RFC 2409, section 4).
+    fn handle_of(&self, header: &Header) -> Option<IkeHandle> {
         let by_cookie = |cookie: &IkeSpi| self.by_cookie.get(cookie).copied();
-        // Cookies keep their places: ours is the first one where we have begun (RFC 2409 §4).
-        let Some(handle) = by_cookie(&header.spi_i).or_else(|| by_cookie(&header.spi_r)) else {
+        by_cookie(&header.spi_i).or_else(|| by_cookie(&header.spi_r))
+    }
+
+    fn for_sa(&mut self, cx: &mut Context, now: Time, arrival: &Arrival<'_>, header: &Header) {
+        let Some(handle) = self.handle_of(header) else {
             return arrival.dropped(DropReason::UnknownIkeSpi { spi: header.spi_r }, cx);
         };
         let Some(sa) = self.sas.remove(&handle) else { return };
-        let (spi_i, spi_r) = sa.state.spis();
-        if spi_i != header.spi_i || !(spi_r.is_zero() || spi_r == header.spi_r) {
+        if !belongs(sa.state.spis(), header) {
             arrival.dropped(DropReason::WrongSpi, cx);
             self.sas.insert(handle, sa);
             return;
         }
-        let next = sa.state.message(handle, now + sa.skew, arrival, cx);
+        let (now, before) = (now + sa.skew, cx.sent_octets());
+        let next = sa.state.message(handle, now, arrival, cx);
+        let next = next.passed(now, cx.sent_octets().wrapping_sub(before));
         self.keep(cx, handle, sa.skew, next);
     }
 
@@ -206,6 +293,7 @@ impl Ikev1Table {
         self.by_request.insert((remote, header.spi_i), handle);
         self.sources.insert(handle, remote);
         self.half_open.add(remote.ip());
+        cx.contacts.insert(handle, remote.ip());
         self.adopt(handle, state);
         true
     }
@@ -273,7 +361,9 @@ impl Ikev1Table {
                 self.schedule.set(handle, None);
                 continue;
             };
-            let next = sa.state.timeout(handle, now + sa.skew, cx);
+            let (now, before) = (now + sa.skew, cx.sent_octets());
+            let next = sa.state.timeout(handle, now, cx);
+            let next = next.passed(now, cx.sent_octets().wrapping_sub(before));
             self.keep(cx, handle, sa.skew, next);
         }
     }
@@ -307,14 +397,16 @@ impl Ikev1Table {
         if let Some(sa) = self.sas.get_mut(&ike)
             && let State::Established(state) = &mut sa.state
         {
-            act(state, now + sa.skew, cx);
+            let (now, before) = (now + sa.skew, cx.sent_octets());
+            act(state, now, cx);
+            state.passed(now, cx.sent_octets().wrapping_sub(before));
         }
         self.reschedule(ike);
     }
 
     /// Takes note of when a tunnel last carried anything.
     pub(super) fn activity(&mut self, cx: &mut Context, now: Time, activity: &io::Activity) {
-        let ike = IkeHandle(activity.tunnel.0);
+        let ike = cx.tunnels.owner(activity.tunnel);
         let skew = self.sas.get(&ike).map_or(Duration::ZERO, |sa| sa.skew);
         self.with_established(cx, ike, now, |state, now, cx| {
             state.activity(ike, now, skew, activity, cx);
@@ -326,18 +418,23 @@ impl Ikev1Table {
         match *report {
             sa::Report::AuthenticatedFromNewSource { tunnel, source, .. } => {
                 if let sa::Encap::Udp { src, .. } = source {
-                    let ike = IkeHandle(tunnel.0);
+                    let ike = cx.tunnels.owner(tunnel);
                     self.with_established(cx, ike, now, |state, _, cx| state.moved(ike, src, cx));
                 }
             }
             sa::Report::SequenceExhausted { tunnel, spi } => {
-                let ike = IkeHandle(tunnel.0);
+                let ike = cx.tunnels.owner(tunnel);
                 self.with_established(cx, ike, now, |state, _, cx| {
                     state.drop_outbound(ike, spi, CloseReason::SequenceExhausted, cx);
                 });
             }
-            sa::Report::CounterThreshold { .. }
-            | sa::Report::Dropped { .. }
+            sa::Report::CounterThreshold { tunnel, spi, direction } => {
+                let ike = cx.tunnels.owner(tunnel);
+                self.with_established(cx, ike, now, |state, now, cx| {
+                    state.volume_is_spent(ike, now, direction, spi, cx);
+                });
+            }
+            sa::Report::Dropped { .. }
             | sa::Report::UnknownSpi { .. }
             | sa::Report::Runt { .. } => {}
         }
@@ -362,20 +459,54 @@ impl Ikev1Table {
                 if !state.is_half_open_responder() {
                     self.no_longer_half_open(handle);
                 }
+                let (state, older) = self.adopting(cx, handle, skew, state);
                 self.sas.insert(handle, Isakmp { skew, state });
                 self.reschedule(handle);
+                match older {
+                    Some((older, true)) => self.delete(cx, older),
+                    Some((older, false)) => self.reschedule(older),
+                    None => {}
+                }
             }
             Next::Closed(state, reason) => self.clear_up(cx, handle, state, reason),
         }
+    }
+
+    /// Brings what an older SA with the same peer has under one that has just been established: the peer
+    /// may delete the older one, and its pairs live on, whichever SA they were negotiated under (RFC 2409,
+    /// section 4). Says whose they were, and whether this end is to delete it.
+    fn adopting(
+        &mut self,
+        cx: &mut Context,
+        handle: IkeHandle,
+        skew: Duration,
+        mut state: State,
+    ) -> (State, Option<(IkeHandle, bool)>) {
+        if let State::Established(new) = &mut state
+            && new.is_to_adopt()
+        {
+            for (&from, sa) in self.sas.iter_mut().rev() {
+                if let State::Established(old) = &mut sa.state
+                    && new.adopt_children(cx, (from, sa.skew), old, (handle, skew))
+                {
+                    let replaces = new.authenticates_anew();
+                    return (state, Some((from, replaces)));
+                }
+            }
+        }
+        (state, None)
     }
 
     fn clear_up(&mut self, cx: &mut Context, handle: IkeHandle, state: State, reason: CloseReason) {
         self.no_longer_half_open(handle);
         self.by_cookie.remove(&state.own_spi());
         self.by_request.retain(|_, of| *of != handle);
+        self.fragments.forget(handle);
         self.schedule.set(handle, None);
         cx.entropy.forget(handle.0);
+        cx.contacts.remove(&handle);
         state.close(handle, reason, cx);
+        cx.tunnels.forget(handle);
     }
 
     fn no_longer_half_open(&mut self, handle: IkeHandle) {
@@ -391,4 +522,10 @@ impl Ikev1Table {
         });
         self.schedule.set(handle, deadline);
     }
+}
+
+/// Whether a message is of the SA with these cookies, of which the responder's may not be known yet.
+fn belongs(spis: (IkeSpi, IkeSpi), header: &Header) -> bool {
+    let (spi_i, spi_r) = spis;
+    spi_i == header.spi_i && (spi_r.is_zero() || spi_r == header.spi_r)
 }

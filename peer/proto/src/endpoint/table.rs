@@ -103,7 +103,10 @@ impl Endpoint {
             timers: own_timers + timers,
             deadlines: own_deadlines + deadlines,
             child_spis: self.cx.child_spis(),
+            tunnels: self.cx.tunnels.len(),
             entropy: self.cx.entropy.counters(),
+            fragmenting: self.cx.fragmenter.len(),
+            incomplete: self.ikev1.incomplete(),
         }
     }
 
@@ -127,6 +130,11 @@ impl Endpoint {
             reason: deadline.reason,
         });
         Some(SaClock { next, waiting: sa.state.is_waiting() })
+    }
+
+    /// The tunnel of an IKE SA: all its Child SAs, and an inner network of its own.
+    pub fn tunnel_of(&self, ike: IkeHandle) -> sa::TunnelId {
+        self.cx.tunnels.of(ike)
     }
 
     fn datagram(&mut self, now: Time, path: Path, bytes: &[u8]) {
@@ -421,6 +429,16 @@ impl Endpoint {
                     state.delete_child(ike, now, spi, cx);
                 })
             }
+            Command::CreateChild { ike, ask } => {
+                self.ikev1.with_established(&mut self.cx, ike, now, |state, now, cx| {
+                    state.create_child(ike, now, *ask, cx);
+                });
+            }
+            Command::RekeyChild { ike, spi } => {
+                self.ikev1.with_established(&mut self.cx, ike, now, |state, now, cx| {
+                    state.rekey(ike, now, spi, cx);
+                });
+            }
             Command::Probe { ike } if self.ikev1.has(ike) => {
                 self.ikev1.with_established(&mut self.cx, ike, now, |state, now, cx| {
                     state.probe(ike, now, cx);
@@ -465,7 +483,7 @@ impl Endpoint {
     }
 
     fn activity(&mut self, now: Time, activity: &io::Activity) {
-        let ike = IkeHandle(activity.tunnel.0);
+        let ike = self.cx.tunnels.owner(activity.tunnel);
         if self.ikev1.has(ike) {
             return self.ikev1.activity(&mut self.cx, now, activity);
         }
@@ -482,12 +500,12 @@ impl Endpoint {
         match report {
             sa::Report::AuthenticatedFromNewSource { tunnel, source, .. } => {
                 if let sa::Encap::Udp { src, .. } = source {
-                    let ike = IkeHandle(tunnel.0);
+                    let ike = self.cx.tunnels.owner(tunnel);
                     self.with_established(ike, now, |state, _, cx| state.moved(ike, src, cx));
                 }
             }
             sa::Report::SequenceExhausted { tunnel, spi } => {
-                let ike = IkeHandle(tunnel.0);
+                let ike = self.cx.tunnels.owner(tunnel);
                 self.with_established(ike, now, |state, now, cx| {
                     state.expire_outbound(ike, now, spi, CloseReason::SequenceExhausted, cx);
                 });
@@ -503,7 +521,7 @@ impl Endpoint {
                 let remote = SocketAddr::new(source.src_ip(), 0);
                 self.cx.dropped(remote, len, DropReason::Runt);
             }
-            // Rekeying is not there yet; what remains is the end of the lifetime.
+            // IKEv1 has done what is to be done. In IKEv2 there are no limits by volume.
             sa::Report::CounterThreshold { .. } => {}
         }
     }
@@ -566,6 +584,7 @@ impl Endpoint {
         self.schedule.set(handle, None);
         self.cx.entropy.forget(handle.0);
         state.close(handle, reason, &mut self.cx);
+        self.cx.tunnels.forget(handle);
     }
 
     fn no_longer_half_open(&mut self, handle: IkeHandle) {

@@ -4,6 +4,9 @@ use core::net::{IpAddr, SocketAddr};
 
 use serde::{Deserialize, Serialize};
 
+use crate::forward::internet_checksum;
+use crate::wire::{EspHeader, ah};
+
 /// What carries a datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -12,7 +15,7 @@ pub enum Transport {
     Udp,
     /// IP protocol 50; ports are 0.
     Esp,
-    /// IP protocol 51; ports are 0.
+    /// IP protocol 51; ports are 0, and the octets are the whole IP packet, which the ICV covers.
     Ah,
 }
 
@@ -26,6 +29,13 @@ pub enum Direction {
     ToEdge,
 }
 
+/// One of the two addresses of an IP packet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Source,
+    Destination,
+}
+
 /// A datagram between the edge (`local`) and a peer (`remote`).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Datagram {
@@ -35,7 +45,7 @@ pub struct Datagram {
     pub remote: SocketAddr,
     /// What carries it.
     pub transport: Transport,
-    /// Payload of UDP, or what follows the IP header.
+    /// Payload of UDP, or what follows the IP header; with AH the whole IP packet.
     pub bytes: Vec<u8>,
 }
 
@@ -62,9 +72,38 @@ impl Datagram {
     /// test ports other than 500 and 4500 may be either.
     pub fn kind(&self) -> MessageKind {
         match self.transport {
-            Transport::Esp => data(&self.bytes, 0),
-            Transport::Ah => data(&self.bytes, 4),
+            Transport::Esp => data(&self.bytes),
+            Transport::Ah => ah::header_in(&self.bytes).map_or(MessageKind::Unreadable, |header| {
+                MessageKind::Data { spi: header.spi, sequence: header.seq }
+            }),
             Transport::Udp => self.udp_kind(),
+        }
+    }
+
+    /// Puts an address into the IP header, if the octets have one, as a NAT does.
+    pub(super) fn rewrite(&mut self, end: End, address: IpAddr) {
+        if self.transport != Transport::Ah {
+            return;
+        }
+        match (self.bytes.first().map(|first| first >> 4), address) {
+            (Some(4), IpAddr::V4(address)) => {
+                let len = usize::from(self.bytes.first().unwrap_or(&0) & 0x0f) * 4;
+                let Some(header) = self.bytes.get_mut(..len) else { return };
+                let start = if end == End::Source { 12 } else { 16 };
+                if let Some(field) = header.get_mut(start..start + 4) {
+                    field.copy_from_slice(&address.octets());
+                    put(header, CHECKSUM, 0);
+                    let checksum = internet_checksum(&[header]);
+                    put(header, CHECKSUM, checksum);
+                }
+            }
+            (Some(6), IpAddr::V6(address)) => {
+                let start = if end == End::Source { 8 } else { 24 };
+                if let Some(field) = self.bytes.get_mut(start..start + 16) {
+                    field.copy_from_slice(&address.octets());
+                }
+            }
+            _ => {}
         }
     }
 
@@ -80,7 +119,7 @@ impl Datagram {
             _ => match ike(&self.bytes) {
                 Some(kind) if plain || states_its_length(&self.bytes) => kind,
                 _ if plain => MessageKind::Unreadable,
-                _ => data(&self.bytes, 0),
+                _ => data(&self.bytes),
             },
         }
     }
@@ -141,16 +180,21 @@ fn states_its_length(message: &[u8]) -> bool {
     matches!(version, Some(1 | 2)) && stated.map(|len| len as usize) == Some(message.len())
 }
 
-fn data(bytes: &[u8], at: usize) -> MessageKind {
-    let word = |at: usize| {
-        let octets = bytes.get(at..at + 4)?.try_into().ok()?;
-        Some(u32::from_be_bytes(octets))
-    };
-    match (word(at), word(at + 4)) {
-        (Some(spi), Some(sequence)) => MessageKind::Data { spi, sequence },
-        _ => MessageKind::Unreadable,
+fn data(esp: &[u8]) -> MessageKind {
+    EspHeader::decode(esp).map_or(MessageKind::Unreadable, |header| MessageKind::Data {
+        spi: header.spi,
+        sequence: header.seq,
+    })
+}
+
+fn put(header: &mut [u8], at: usize, word: u16) {
+    if let Some(field) = header.get_mut(at..at + 2) {
+        field.copy_from_slice(&word.to_be_bytes());
     }
 }
+
+/// Where the checksum of an IPv4 header is.
+const CHECKSUM: usize = 10;
 
 #[cfg(test)]
 mod tests {
@@ -191,10 +235,14 @@ mod tests {
     }
 
     #[test]
-    fn ah_has_its_spi_four_octets_in() {
+    fn ah_comes_with_its_ip_header() {
         let ip = IpAddr::from([192, 0, 2, 1]);
-        let bytes = vec![4, 4, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1];
+        let mut bytes = vec![0; 20];
+        (bytes[0], bytes[9]) = (0x45, 51);
+        bytes.extend([4, 4, 0, 0, 0, 0, 0, 7, 0, 0, 0, 1]);
         let datagram = Datagram::raw(ip, ip, Transport::Ah, bytes);
         assert_eq!(datagram.kind(), MessageKind::Data { spi: 7, sequence: 1 });
+        let bare = Datagram { bytes: datagram.bytes[20..].to_vec(), ..datagram };
+        assert_eq!(bare.kind(), MessageKind::Unreadable);
     }
 }

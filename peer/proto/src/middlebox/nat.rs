@@ -7,7 +7,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
 use super::config::{NatConfig, NatSide, RawNat};
-use super::datagram::{Datagram, Direction, Transport};
+use super::datagram::{Datagram, Direction, End, Transport};
 use crate::time::Time;
 
 /// The mapping table of one NAT.
@@ -74,6 +74,8 @@ impl Nat {
         };
         *address =
             if outgoing { self.outside_of(now, *address) } else { self.inside_of(now, *address)? };
+        let address = address.ip();
+        datagram.rewrite(if outgoing { End::Source } else { End::Destination }, address);
         Ok(())
     }
 
@@ -176,5 +178,30 @@ mod tests {
         let mut nat = Nat::new(NatConfig { raw: RawNat::Address, ..config(None) });
         nat.translate(Time::ZERO, Direction::ToEdge, &mut esp).unwrap();
         assert_eq!(esp.remote.to_string(), "203.0.113.1:0");
+    }
+
+    #[test]
+    fn the_header_that_ah_comes_with_is_rewritten_too() {
+        let mut bytes = vec![0; 32];
+        (bytes[0], bytes[3], bytes[9]) = (0x45, 32, 51);
+        bytes[12..20].copy_from_slice(&[10, 0, 0, 2, 192, 0, 2, 1]);
+        let checksum = |bytes: &[u8]| {
+            let sum: u32 =
+                bytes[..20].chunks(2).map(|w| u32::from(w[0]) << 8 | u32::from(w[1])).sum();
+            (sum & 0xffff) + (sum >> 16)
+        };
+        let right = 0xffff - checksum(&bytes) as u16;
+        bytes[10..12].copy_from_slice(&right.to_be_bytes());
+        assert_eq!(checksum(&bytes), 0xffff);
+        let mut ah = Datagram { transport: Transport::Ah, bytes, ..from_peer(2, 0) };
+        let before = ah.clone();
+        let mut nat = Nat::new(NatConfig { raw: RawNat::Address, ..config(None) });
+        nat.translate(Time::ZERO, Direction::ToEdge, &mut ah).unwrap();
+        assert_eq!(ah.bytes[12..20], [203, 0, 113, 1, 192, 0, 2, 1]);
+        assert_eq!(checksum(&ah.bytes), 0xffff);
+        let mut back = Datagram { bytes: before.bytes.clone(), ..ah.clone() };
+        back.bytes[12..20].copy_from_slice(&[192, 0, 2, 1, 203, 0, 113, 1]);
+        nat.translate(Time::ZERO, Direction::ToPeer, &mut back).unwrap();
+        assert_eq!(back.bytes[12..20], [192, 0, 2, 1, 10, 0, 0, 2]);
     }
 }

@@ -220,6 +220,15 @@ impl Middlebox {
         self.events.pop_front()
     }
 
+    /// Loses, repeats and reorders nothing by chance any more. Rules and delays stay.
+    pub fn calm(&mut self) {
+        for direction in [&mut self.config.to_peer, &mut self.config.to_edge] {
+            for class in [&mut direction.ike, &mut direction.data] {
+                *class = Impairment { delay_ms: class.delay_ms, ..Impairment::default() };
+            }
+        }
+    }
+
     /// Adds a rule behind those that are there.
     pub fn add_rule(&mut self, rule: Rule) -> RuleId {
         let id = RuleId(self.next_rule);
@@ -251,6 +260,12 @@ impl Middlebox {
             self.send(now, now, direction, datagram);
         }
         count
+    }
+
+    /// As [`Self::release`], and then the rule is removed.
+    pub fn lift(&mut self, now: Time, rule: RuleId, order: Release) -> usize {
+        self.rules.retain(|active| active.id != rule);
+        self.release(now, rule, order)
     }
 
     /// Makes the NAT forget its mappings, and use another public address if one is given.

@@ -4,8 +4,8 @@
 use core::fmt::Display;
 
 use super::profile::Order;
-use crate::crypto::suite::{Encr, Esn, Group, Integ, Prf};
-use crate::wire::num::TransformType;
+use crate::crypto::suite::{ChildProtocol, Encr, Esn, Group, Integ, Prf};
+use crate::wire::num::{ProtocolId, TransformType};
 use crate::wire::v2::{Attribute, Transform};
 
 /// How many refused values of one type a sentence lists.
@@ -69,6 +69,15 @@ without_key_length! {
     Prf PRF "PRF";
     Group KE "Diffie-Hellman group";
     Esn ESN "sequence numbers";
+}
+
+impl From<ChildProtocol> for ProtocolId {
+    fn from(protocol: ChildProtocol) -> Self {
+        match protocol {
+            ChildProtocol::Esp => Self::ESP,
+            ChildProtocol::Ah => Self::AH,
+        }
+    }
 }
 
 impl Algorithm for Encr {

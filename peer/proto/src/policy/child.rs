@@ -46,9 +46,6 @@ pub struct ChildContext {
     pub is_first: bool,
     /// Whether a NAT was detected.
     pub nat: bool,
-    /// Whether there is a data plane for AH. Without one a proposal for it is passed over, whatever the
-    /// profile says.
-    pub runs_ah: bool,
 }
 
 struct Columns<'a> {
@@ -216,14 +213,6 @@ impl Profile {
                 ReasonKind::NotListed,
                 format!("{} is not accepted", proposal.protocol),
                 "offer the other protocol".to_owned(),
-            );
-        }
-        if protocol == ChildProtocol::Ah && !context.runs_ah {
-            add(
-                "rfc4301-3.2-esp-supported",
-                ReasonKind::NotListed,
-                "AH cannot be run here, whatever the profile accepts".to_owned(),
-                "offer ESP".to_owned(),
             );
         }
         if protocol == ChildProtocol::Ah && context.nat && readings.r11 == AhBehindNat::Refuse {

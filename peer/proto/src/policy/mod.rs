@@ -29,9 +29,10 @@ pub use constraint::{Constraint, Values};
 pub use identity::{Credential, Identity, IdentityQuery, IdentityRefusal, NoIdentity};
 pub use ike::{IkeSelection, MAX_COMBINATIONS};
 pub use ikev1::{
-    Ikev1Mode, Ikev1Policy, Lifetime, MainModeKey, Phase1Choice, Phase1Context, Phase2Choice,
-    Phase2Context, Phase2Offer, V1AnswerError, check_phase1_answer, check_phase2_answer,
-    phase1_offer, phase2_offer,
+    AddressPool, Ikev1Mode, Ikev1Policy, Life, Lifetime, MainModeKey, OverAnswer, Phase1Choice,
+    Phase1Context, Phase2Choice, Phase2Context, Phase2Offer, RemoteAccess, V1AnswerError,
+    XauthUser, check_phase1_answer, check_phase2_answer, check_phase2_over, phase1_offer,
+    phase2_offer,
 };
 pub use offer::{ChildOffer, IkeOffer, OfferError};
 pub use profile::{

@@ -85,10 +85,7 @@ impl ChildOffer {
 
     /// The offer as proposal `number`. In IKE_AUTH, groups are left out.
     pub fn proposal(&self, number: u8, spi: &[u8], is_first: bool) -> Proposal {
-        let protocol = match self.protocol {
-            ChildProtocol::Esp => ProtocolId::ESP,
-            ChildProtocol::Ah => ProtocolId::AH,
-        };
+        let protocol = self.protocol.into();
         let mut transforms: Vec<Transform> = Vec::new();
         transforms.extend(self.encr.iter().map(|value| value.transform()));
         transforms.extend(self.integ.iter().map(|value| value.transform()));

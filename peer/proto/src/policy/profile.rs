@@ -206,6 +206,16 @@ pub struct Timers {
     pub ike_life: u64,
     /// Lifetime of a child SA.
     pub child_life: u64,
+    /// Kilobytes after which an ISAKMP SA of IKEv1 ends; any number, if nothing is said. IKEv2 has no words
+    /// for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ike_kilobytes: Option<u64>,
+    /// Kilobytes after which a pair of SAs of IKEv1 ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub child_kilobytes: Option<u64>,
+    /// Whether the peer is probed at all. Without it, IKEv1 does not announce that it can be done either.
+    #[serde(default = "enabled")]
+    pub dpd: bool,
     /// Silence after which the peer is probed, and the interval of the probes.
     pub dpd_interval: u64,
     /// Probes that may stay unanswered.
@@ -218,7 +228,8 @@ pub struct Timers {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Limits {
-    /// Child SAs of one IKE SA; what they count is reading R24. Not applied yet.
+    /// Child SAs of one IKE SA; what they count is reading R24. Applied in IKEv1, as in IKEv2 nobody gets
+    /// a second one.
     pub max_children: usize,
     /// Half-open IKE SAs in all.
     pub half_open: usize,
@@ -243,7 +254,9 @@ pub struct Forwarding {
 /// When the edge asks whether the peer is there, as reading R22 makes of the two numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Dpd {
-    /// When to probe at all.
+    /// Whether to probe.
+    pub enabled: bool,
+    /// When to probe.
     pub mode: ProbeMode,
     /// Silence before the first probe.
     pub idle: Duration,
@@ -263,9 +276,9 @@ impl Dpd {
 impl Profile {
     /// A profile that accepts everything the core can run, without a rule over combinations.
     ///
-    /// The data plane does neither AH nor extended sequence numbers: negotiating them would end in a
-    /// tunnel that is none. It is what an embedded peer and the ends of in-memory tests go by unless
-    /// they are told otherwise.
+    /// The data plane does no extended sequence numbers: negotiating them would end in a tunnel that
+    /// is none. It is what an embedded peer and the ends of in-memory tests go by unless they are told
+    /// otherwise.
     pub fn lenient(name: &str) -> Self {
         let integ: Vec<Integ> = Integ::all().filter(|integ| *integ != Integ::None).collect();
         let encr: Vec<Encr> = Encr::all().filter(|encr| encr.is_offered()).collect();
@@ -301,7 +314,7 @@ impl Profile {
                 offer: vec![ike],
             },
             child: ChildPolicy {
-                protocols: Accept::new([ChildProtocol::Esp], rule),
+                protocols: Accept::new([ChildProtocol::Esp, ChildProtocol::Ah], rule),
                 encr: Accept::new(encr, rule),
                 integ: Accept::new(integ, rule),
                 groups: Accept::new(groups, rule),
@@ -315,6 +328,9 @@ impl Profile {
             timers: Timers {
                 ike_life: 86_400,
                 child_life: 28_800,
+                ike_kilobytes: None,
+                child_kilobytes: None,
+                dpd: true,
                 dpd_interval: 20,
                 dpd_retries: 5,
                 keepalive: 20,
@@ -334,15 +350,16 @@ impl Profile {
     pub fn dpd(&self) -> Dpd {
         let interval = Duration::from_secs(self.timers.dpd_interval);
         let probes = self.timers.dpd_retries.max(1);
-        let mode = self.readings.r23;
+        let (enabled, mode) = (self.timers.dpd, self.readings.r23);
         match self.readings.r22 {
-            DeadAfter::EachRetry => Dpd { mode, idle: interval, interval, probes },
+            DeadAfter::EachRetry => Dpd { enabled, mode, idle: interval, interval, probes },
             DeadAfter::InAll => {
-                Dpd { mode, idle: interval, interval, probes: probes.saturating_sub(1).max(1) }
+                let probes = probes.saturating_sub(1).max(1);
+                Dpd { enabled, mode, idle: interval, interval, probes }
             }
             DeadAfter::FirstProbe => {
                 let step = interval.checked_div(probes).unwrap_or(interval);
-                Dpd { mode, idle: interval, interval: step, probes }
+                Dpd { enabled, mode, idle: interval, interval: step, probes }
             }
         }
     }
@@ -351,10 +368,14 @@ impl Profile {
     /// them only until the peer of a finished rekey deletes the old one (reading R24).
     pub fn has_room_for_child(&self, installed: usize, overlapping: usize, is_rekey: bool) -> bool {
         let pairs = installed.saturating_sub(overlapping);
+        // A peer that never deletes the old ones does not rekey, whatever it calls it.
+        let is_excess = overlapping >= self.limits.max_children;
         match self.readings.r24 {
-            ChildCount::Pairs => is_rekey || pairs < self.limits.max_children,
+            ChildCount::Pairs => is_rekey && !is_excess || pairs < self.limits.max_children,
             ChildCount::Overlap => installed < self.limits.max_children,
-            ChildCount::EachDirection => is_rekey || pairs < self.limits.max_children / 2,
+            ChildCount::EachDirection => {
+                is_rekey && !is_excess || pairs < self.limits.max_children / 2
+            }
         }
     }
 }
@@ -376,4 +397,8 @@ impl<T: Copy + PartialEq> Accept<T> {
         }
         values
     }
+}
+
+const fn enabled() -> bool {
+    true
 }

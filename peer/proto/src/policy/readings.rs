@@ -47,9 +47,6 @@ macro_rules! readings {
             pub const ALL: &'static [(&'static str, &'static [&'static str])] =
                 &[$(($id, $name::VALUES)),+];
 
-            /// The ids of readings that nothing depends on yet: no session shows another value.
-            pub const NOT_APPLIED: &'static [&'static str] = &["R24"];
-
             /// The value of the reading `id`, if there is such a reading.
             pub fn value(&self, id: &str) -> Option<&'static str> {
                 match id {
@@ -142,6 +139,13 @@ readings! {
         /// Negotiated; every packet then fails its check.
         Negotiate = "negotiate",
     }
+    /// "ESP and AH" of IKEv1: two proposals under one number, for SAs that are used together.
+    r12 "R12" Bundle {
+        /// Refused.
+        #[default] Refuse = "refuse",
+        /// Accepted: ESP goes inside of AH.
+        Accept = "accept",
+    }
     /// Main mode of IKEv1 with a pre-shared key, from an address that no credential is named by.
     r14 "R14" MainWithoutAddress {
         /// Refused on the first message.
@@ -155,6 +159,13 @@ readings! {
         #[default] Refuse = "refuse",
         /// Accepted.
         Accept = "accept",
+    }
+    /// Main mode of IKEv1 with signatures, from an address that no credential is named by.
+    r16 "R16" MainWithSignatures {
+        /// Accepted: it is the pre-shared key that is found by the address.
+        #[default] PskOnly = "psk-only",
+        /// Refused, as main mode is not for peers whose address changes.
+        Always = "always",
     }
     /// What names the credential when the peer says that it is a private address.
     r17 "R17" PrivateIdentity {
@@ -209,8 +220,7 @@ readings! {
         /// Whenever nothing was heard.
         Periodic = "periodic",
     }
-    /// What the limit of child SAs counts. Not applied yet: CREATE_CHILD_SA is refused, so nobody asks
-    /// for a second one.
+    /// What the limit of child SAs counts: in IKEv1, as in IKEv2 nobody gets a second one.
     r24 "R24" ChildCount {
         /// Pairs; the overlap of a rekey is not counted.
         #[default] Pairs = "pairs",
@@ -250,6 +260,13 @@ readings! {
         #[default] Empty = "empty",
         /// The delete payload repeated.
         Echo = "echo",
+    }
+    /// Whether users may log in by XAUTH in IKEv1. Where there are users, they must.
+    r32 "R32" Xauth {
+        /// Refused, as credentials for it can no longer be made.
+        #[default] Off = "off",
+        /// Accepted.
+        On = "on",
     }
 }
 

@@ -4,7 +4,9 @@ use core::hash::BuildHasherDefault;
 use core::ops::Range;
 use std::collections::HashMap;
 
+use crate::crypto::ChildProtocol;
 use crate::time::Time;
+use crate::wire::ah;
 
 use super::tables::{Inbound, NumberHasher, Outbound, Reports, Tunnel};
 use super::{
@@ -23,6 +25,8 @@ const DEFAULT_REPORTS: usize = 1024;
 pub struct DataPlane {
     inbound: HashMap<u32, Inbound, BuildHasherDefault<NumberHasher>>,
     tunnels: HashMap<TunnelId, Tunnel, BuildHasherDefault<NumberHasher>>,
+    /// From SAs of AH to those of ESP under them, which stand in the table.
+    bundles: HashMap<u32, u32, BuildHasherDefault<NumberHasher>>,
     reports: Reports,
     unknown: DropCounts,
 }
@@ -35,6 +39,15 @@ pub struct PlainPacket<'b> {
     pub buf: &'b mut [u8],
     /// Where the packet lies.
     pub inner: Range<usize>,
+}
+
+/// A packet that was sealed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Where it lies in the buffer: the ESP packet, or with AH the whole IP packet.
+    pub range: Range<usize>,
+    /// What it is.
+    pub protocol: ChildProtocol,
 }
 
 /// A packet that was opened and may be delivered.
@@ -69,6 +82,7 @@ impl DataPlane {
         Self {
             inbound: HashMap::default(),
             tunnels: HashMap::default(),
+            bundles: HashMap::default(),
             reports: Reports::new(max_reports),
             unknown: DropCounts::default(),
         }
@@ -78,9 +92,13 @@ impl DataPlane {
     pub fn apply(&mut self, command: Command) -> Result<(), CommandError> {
         match command {
             Command::InstallInbound { tunnel, sa } => {
-                if self.inbound.contains_key(&sa.spi()) {
-                    return Err(CommandError::SpiInUse(sa.spi()));
+                let over = sa.over().map(InboundSa::spi);
+                for spi in [Some(sa.spi()), over].into_iter().flatten() {
+                    if self.inbound.contains_key(&spi) || self.bundles.contains_key(&spi) {
+                        return Err(CommandError::SpiInUse(spi));
+                    }
                 }
+                self.bundles.extend(over.map(|over| (over, sa.spi())));
                 self.tunnels.entry(tunnel).or_default();
                 let sa = *sa;
                 let entry =
@@ -120,6 +138,7 @@ impl DataPlane {
             }
             Command::RemoveInbound { spi } => {
                 self.inbound.remove(&spi).ok_or(CommandError::NoSa(spi))?;
+                self.bundles.retain(|_, esp| *esp != spi);
             }
             Command::RemoveOutbound { tunnel, spi } => {
                 let outbound = &mut self.tunnel_mut(tunnel)?.outbound;
@@ -128,7 +147,9 @@ impl DataPlane {
             }
             Command::RemoveTunnel { tunnel } => {
                 self.tunnels.remove(&tunnel).ok_or(CommandError::NoTunnel(tunnel))?;
-                self.inbound.retain(|_, held| held.tunnel != tunnel);
+                let Self { inbound, bundles, .. } = self;
+                inbound.retain(|_, held| held.tunnel != tunnel);
+                bundles.retain(|_, esp| inbound.contains_key(esp));
             }
             Command::SetEncap { tunnel, encap } => {
                 let tunnel = self.tunnel_mut(tunnel)?;
@@ -143,14 +164,14 @@ impl DataPlane {
 
     /// Seals packets for a tunnel, each on the first active SA whose selectors allow it.
     ///
-    /// `results` is cleared and gets, for each packet in order, where its ESP packet lies in its
-    /// buffer. All of them go where [`DataPlane::encap`] says.
+    /// `results` is cleared and gets, for each packet in order, what it has become and where that
+    /// lies in its buffer. ESP goes where [`DataPlane::encap`] says, AH says so itself.
     pub fn seal_batch<'b>(
         &mut self,
         now: Time,
         tunnel: TunnelId,
         packets: impl IntoIterator<Item = PlainPacket<'b>>,
-        results: &mut Vec<Result<Range<usize>, SealError>>,
+        results: &mut Vec<Result<Sealed, SealError>>,
     ) {
         results.clear();
         let Some(held) = self.tunnels.get_mut(&tunnel) else {
@@ -191,7 +212,7 @@ impl DataPlane {
         results: &mut Vec<Result<Received, OpenError>>,
     ) {
         results.clear();
-        let Self { inbound, tunnels, reports, unknown } = self;
+        let Self { inbound, tunnels, reports, unknown, .. } = self;
         // Packets of a batch mostly share SA and tunnel: neither is looked up again then.
         let mut last: Option<&mut Inbound> = None;
         let mut settled: Option<TunnelId> = None;
@@ -203,7 +224,7 @@ impl DataPlane {
                 continue;
             };
             if last.as_ref().is_none_or(|held| held.sa.spi() != spi) {
-                last = inbound.get_mut(&spi);
+                last = inbound.get_mut(&spi).filter(|held| held.is(ChildProtocol::Esp));
             }
             let Some(held) = &mut last else {
                 unknown.count(DropKind::UnknownSpi);
@@ -212,19 +233,13 @@ impl DataPlane {
                 continue;
             };
             let tunnel = held.tunnel;
-            let opened = match held.open(now, packet) {
-                Ok(opened) => opened,
+            let (moves_path, received) = match held.take_in(now, packet, reports) {
+                Ok(taken) => taken,
                 Err(reason) => {
-                    reports.tell(Report::Dropped { tunnel, spi, reason });
                     results.push(Err(reason));
                     continue;
                 }
             };
-            let moves_path = opened.newest && held.draining.is_none();
-            if held.is_due() {
-                let direction = Direction::Inbound;
-                reports.tell(Report::CounterThreshold { tunnel, spi, direction });
-            }
             if settled != Some(tunnel)
                 && let Some(known) = tunnels.get_mut(&tunnel)
             {
@@ -237,9 +252,35 @@ impl DataPlane {
                     }
                 }
             }
-            let (range, next_header) = (opened.range, opened.next_header);
-            results.push(Ok(Received { tunnel, spi, range, next_header }));
+            results.push(Ok(received));
         }
+    }
+
+    /// Opens an IP packet that AH is in. Its addresses are those of `path`, or it is not authentic:
+    /// AH never moves a path.
+    pub fn open_ah(
+        &mut self,
+        now: Time,
+        path: Encap,
+        packet: &mut [u8],
+    ) -> Result<Received, OpenError> {
+        let Self { inbound, tunnels, bundles, reports, unknown } = self;
+        let Some(spi) = ah::header_in(packet).map(|header| header.spi) else {
+            unknown.count(DropKind::BadLength);
+            reports.tell(Report::Runt { len: packet.len(), source: path });
+            return Err(OpenError::BadLength(packet.len()));
+        };
+        let entry = bundles.get(&spi).unwrap_or(&spi);
+        let Some(held) = inbound.get_mut(entry).filter(|held| held.is(ChildProtocol::Ah)) else {
+            unknown.count(DropKind::UnknownSpi);
+            reports.tell(Report::UnknownSpi { spi, source: path });
+            return Err(OpenError::UnknownSpi(spi));
+        };
+        let (_, received) = held.take_in(now, packet, reports)?;
+        if let Some(known) = tunnels.get_mut(&held.tunnel) {
+            known.last_inbound = Some(now);
+        }
+        Ok(received)
     }
 
     /// Opens one ESP packet, as a batch of one: for tests and for slow paths, since it allocates.

@@ -61,6 +61,9 @@ pub enum SealError {
     /// A hard limit of packets or octets is reached.
     #[error("the SA has reached its hard limit")]
     Expired,
+    /// No outer header can be made: the packet is too long for IP, or the path is of two versions.
+    #[error("no outer IP header can be made for a packet of {0} octets")]
+    Outer(usize),
     /// The cipher refused. It cannot, with the lengths checked before it is called.
     #[error("the cipher refused the packet")]
     Cipher,
@@ -75,6 +78,12 @@ pub enum OpenError {
     /// The packet is too short, or its ciphertext does not fill blocks or 32-bit words.
     #[error("the packet of {0} octets has no length that the suite can make")]
     BadLength(usize),
+    /// A fragment, where only whole packets can be checked (RFC 4302 section 3.4.1).
+    #[error("a fragment of an AH packet")]
+    Fragment,
+    /// The headers in front of AH are broken, or say another length than the packet has.
+    #[error("the headers in front of AH cannot be read")]
+    OuterHeader,
     /// The sequence number is 0, which no sender uses.
     #[error("sequence number 0")]
     SequenceZero,
@@ -126,6 +135,8 @@ impl OpenError {
         match self {
             Self::UnknownSpi(_) => DropKind::UnknownSpi,
             Self::BadLength(_) => DropKind::BadLength,
+            Self::Fragment => DropKind::Fragment,
+            Self::OuterHeader => DropKind::OuterHeader,
             Self::SequenceZero => DropKind::SequenceZero,
             Self::Replay(_) => DropKind::Replay,
             Self::TooOld(_) => DropKind::TooOld,
@@ -158,6 +169,8 @@ impl From<ReplayError> for OpenError {
 pub enum DropKind {
     UnknownSpi,
     BadLength,
+    Fragment,
+    OuterHeader,
     SequenceZero,
     Replay,
     TooOld,
@@ -173,9 +186,11 @@ pub enum DropKind {
 
 impl DropKind {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::UnknownSpi,
         Self::BadLength,
+        Self::Fragment,
+        Self::OuterHeader,
         Self::SequenceZero,
         Self::Replay,
         Self::TooOld,

@@ -1,12 +1,13 @@
-//! The receiving half of an ESP SA.
+//! The receiving half of an SA.
 
 use core::ops::Range;
 
-use crate::crypto::{ChildSuite, DirectionKeys, Provider};
+use crate::crypto::{ChildProtocol, ChildSuite, DirectionKeys, Provider};
+use crate::wire::{EspHeader, ah};
 
+use super::ah::{AhMac, Checked};
 use super::cipher::EspCipher;
 use super::matcher::Matcher;
-use super::sizes::{ESP_HEADER_LEN, Layout};
 use super::{Counters, DropCounts, Limits, OpenError, ReplayWindow, SaError, Selectors, inner};
 
 /// What an inbound SA is made of.
@@ -31,19 +32,35 @@ pub struct InboundParams {
 pub struct InboundSa {
     spi: u32,
     suite: ChildSuite,
-    cipher: EspCipher,
+    transform: Transform,
     replay: ReplayWindow,
     matcher: Matcher,
     limits: Limits,
     counters: Counters,
     drops: DropCounts,
+    /// The SA of AH that its packets come in.
+    over: Option<Box<InboundSa>>,
+}
+
+/// What a packet holds that is authentic.
+struct Authentic {
+    payload: Range<usize>,
+    next_header: u8,
+    sequence: u32,
+    newest: bool,
+}
+
+#[derive(Debug)]
+enum Transform {
+    Esp(EspCipher),
+    Ah(AhMac),
 }
 
 /// A packet that was opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Opened {
-    /// Where the inner packet lies in the buffer of the ESP packet, without any padding for
-    /// traffic flow confidentiality.
+    /// Where the inner packet lies in the buffer of the packet, without any padding for traffic
+    /// flow confidentiality.
     pub range: Range<usize>,
     /// 4 or 41.
     pub next_header: u8,
@@ -60,10 +77,37 @@ impl InboundSa {
         if spi < 256 {
             return Err(SaError::ReservedSpi(spi));
         }
-        let cipher = EspCipher::new(provider, &suite, &keys)?;
+        let transform = match suite.protocol {
+            ChildProtocol::Esp => Transform::Esp(EspCipher::new(provider, &suite, &keys)?),
+            ChildProtocol::Ah => Transform::Ah(AhMac::new(provider, &suite, &keys)?),
+        };
         let (counters, drops) = (Counters::default(), DropCounts::default());
         let matcher = Matcher::new(selectors);
-        Ok(Self { spi, suite, cipher, replay, matcher, limits, counters, drops })
+        let over = None;
+        Ok(Self { spi, suite, transform, replay, matcher, limits, counters, drops, over })
+    }
+
+    /// Puts an SA of ESP under one of AH: from now on its packets are good only inside those of the
+    /// other (RFC 2401 section 4.5).
+    ///
+    /// # Errors
+    /// If one of the two is of another protocol.
+    pub fn under(mut self, ah: Self) -> Result<Self, SaError> {
+        match (self.suite.protocol, ah.suite.protocol) {
+            (ChildProtocol::Esp, ChildProtocol::Ah) => self.over = Some(Box::new(ah)),
+            (ChildProtocol::Esp, wrong) | (wrong, _) => return Err(SaError::Protocol(wrong)),
+        }
+        Ok(self)
+    }
+
+    /// The SA of AH that its packets come in, if there is one.
+    pub fn over(&self) -> Option<&Self> {
+        self.over.as_deref()
+    }
+
+    /// The protocol of the packets that it comes in.
+    pub const fn carrier(&self) -> ChildProtocol {
+        if self.over.is_some() { ChildProtocol::Ah } else { self.suite.protocol }
     }
 
     /// The SPI.
@@ -74,11 +118,6 @@ impl InboundSa {
     /// The algorithms.
     pub const fn suite(&self) -> ChildSuite {
         self.suite
-    }
-
-    /// The layout of packets.
-    pub const fn layout(&self) -> Layout {
-        self.cipher.layout
     }
 
     /// What may be received.
@@ -106,7 +145,7 @@ impl InboundSa {
         self.limits.soft.is_spent(&self.counters)
     }
 
-    /// Opens an ESP packet in place and counts it.
+    /// Opens a packet in place and counts it: an ESP packet, or the whole IP packet that AH is in.
     ///
     /// After an error the content of `packet` is unspecified.
     pub fn open(&mut self, packet: &mut [u8]) -> Result<Opened, OpenError> {
@@ -125,11 +164,25 @@ impl InboundSa {
     }
 
     fn open_uncounted(&mut self, packet: &mut [u8]) -> Result<Opened, OpenError> {
-        let Some(&[s0, s1, s2, s3, n0, n1, n2, n3]) = packet.first_chunk::<ESP_HEADER_LEN>() else {
-            return Err(OpenError::BadLength(packet.len()));
+        let Some(over) = &mut self.over else { return self.open_alone(packet) };
+        let Authentic { payload, next_header, .. } = over.authenticate(packet)?;
+        if next_header != inner::ESP {
+            return Err(OpenError::BadNextHeader(next_header));
+        }
+        over.counters.count(payload.len());
+        let shift = payload.start;
+        let opened = self.open_alone(packet.get_mut(payload).unwrap_or_default())?;
+        let range = opened.range.start + shift..opened.range.end + shift;
+        Ok(Opened { range, ..opened })
+    }
+
+    /// Checks whether a packet is of this SA, new and authentic, in this order.
+    fn authenticate(&mut self, packet: &mut [u8]) -> Result<Authentic, OpenError> {
+        let numbers = match &self.transform {
+            Transform::Esp(_) => EspHeader::decode(packet).ok().map(|esp| (esp.spi, esp.seq)),
+            Transform::Ah(_) => ah::header_in(packet).map(|ah| (ah.spi, ah.seq)),
         };
-        let spi = u32::from_be_bytes([s0, s1, s2, s3]);
-        let sequence = u32::from_be_bytes([n0, n1, n2, n3]);
+        let (spi, sequence) = numbers.ok_or(OpenError::BadLength(packet.len()))?;
         if spi != self.spi {
             return Err(OpenError::UnknownSpi(spi));
         }
@@ -137,17 +190,37 @@ impl InboundSa {
             return Err(OpenError::Expired);
         }
         self.replay.check(sequence)?;
-        let text = self.cipher.open(packet)?;
-        let newest = self.replay.update(sequence);
-        let (payload_len, next_header) = unpad(text)?;
-        let payload = text.get(..payload_len).unwrap_or_default();
+        let (payload, next_header, newest) = match &self.transform {
+            Transform::Esp(cipher) => {
+                let text = cipher.open(packet)?;
+                let newest = self.replay.update(sequence);
+                let (payload_len, next_header) = unpad(text)?;
+                let start = cipher.layout.headroom();
+                (start..start + payload_len, next_header, newest)
+            }
+            Transform::Ah(mac) => {
+                let Checked { payload, next_header } = mac.open(packet)?;
+                (payload, next_header, self.replay.update(sequence))
+            }
+        };
+        Ok(Authentic { payload, next_header, sequence, newest })
+    }
+
+    fn open_alone(&mut self, packet: &mut [u8]) -> Result<Opened, OpenError> {
+        let Authentic { payload: range, next_header, sequence, newest } =
+            self.authenticate(packet)?;
+        let payload = packet.get(range.clone()).unwrap_or_default();
         let inner_len = check_inner(payload, next_header)?;
+        // Only ESP has padding for traffic flow confidentiality.
+        if matches!(self.transform, Transform::Ah(_)) && inner_len != payload.len() {
+            return Err(OpenError::InnerLength { said: inner_len, there: payload.len() });
+        }
         let inner = payload.get(..inner_len).unwrap_or_default();
         if self.matcher.allow_inbound(inner) != Some(true) {
             return Err(OpenError::Selector);
         }
-        let start = self.cipher.layout.headroom();
-        Ok(Opened { range: start..start + inner_len, next_header, sequence, newest })
+        let range = range.start..range.start + inner_len;
+        Ok(Opened { range, next_header, sequence, newest })
     }
 }
 

@@ -8,6 +8,8 @@ use super::selector::Flow;
 pub(super) const IPV4: u8 = 4;
 /// Next header of an IPv6 packet in tunnel mode.
 pub(super) const IPV6: u8 = 41;
+/// Next header of ESP inside of AH.
+pub(super) const ESP: u8 = 50;
 /// Next header of a dummy packet (RFC 4303 section 2.6).
 pub(super) const NO_NEXT_HEADER: u8 = 59;
 

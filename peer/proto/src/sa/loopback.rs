@@ -8,8 +8,8 @@ use core::ops::Range;
 
 use super::{
     Command, CommandError, DataPlane, Encap, InboundParams, InboundSa, Layout, Limits, OpenError,
-    OutboundParams, OutboundSa, PlainPacket, Received, ReplayWindow, SaError, SealError, Selectors,
-    TunnelId,
+    OutboundParams, OutboundSa, PlainPacket, Received, ReplayWindow, SaError, SealError, Sealed,
+    Selectors, TunnelId,
 };
 use crate::crypto::{ChildSuite, DirectionKeys, Provider, Secret, SecretBytes};
 use crate::time::Time;
@@ -27,7 +27,7 @@ pub struct Loopback {
     sender: DataPlane,
     receiver: DataPlane,
     arena: Vec<u8>,
-    sealed: Vec<Result<Range<usize>, SealError>>,
+    sealed: Vec<Result<Sealed, SealError>>,
     opened: Vec<Result<Received, OpenError>>,
 }
 

@@ -1,13 +1,14 @@
 //! What the tables of the data plane hold.
 
 use core::hash::Hasher;
-use core::ops::Range;
 use std::collections::VecDeque;
 
+use crate::crypto::ChildProtocol;
 use crate::time::Time;
 
 use super::{
-    Encap, InboundSa, OpenError, Opened, OutboundSa, PlainPacket, Report, SealError, TunnelId,
+    Direction, Encap, InboundSa, OpenError, Opened, OutboundSa, PlainPacket, Received, Report,
+    SealError, Sealed, TunnelId,
 };
 
 #[derive(Debug)]
@@ -37,7 +38,32 @@ pub(super) struct Tunnel {
 }
 
 impl Inbound {
-    pub(super) fn open(&mut self, now: Time, packet: &mut [u8]) -> Result<Opened, OpenError> {
+    /// Whether it is an SA of this protocol: SPIs of ESP and AH are not the same numbers.
+    pub(super) fn is(&self, protocol: ChildProtocol) -> bool {
+        self.sa.carrier() == protocol
+    }
+
+    /// Opens a packet and tells of it. Says whether the path may move to where it came from.
+    pub(super) fn take_in(
+        &mut self,
+        now: Time,
+        packet: &mut [u8],
+        reports: &mut Reports,
+    ) -> Result<(bool, Received), OpenError> {
+        let (tunnel, spi) = (self.tunnel, self.sa.spi());
+        let opened = self.open(now, packet).inspect_err(|&reason| {
+            reports.tell(Report::Dropped { tunnel, spi, reason });
+        })?;
+        if self.is_due() {
+            let direction = Direction::Inbound;
+            reports.tell(Report::CounterThreshold { tunnel, spi, direction });
+        }
+        let Opened { range, next_header, newest, .. } = opened;
+        let moves_path = newest && self.draining.is_none();
+        Ok((moves_path, Received { tunnel, spi, range, next_header }))
+    }
+
+    fn open(&mut self, now: Time, packet: &mut [u8]) -> Result<Opened, OpenError> {
         if let Some(Some(until)) = self.draining
             && now >= until
         {
@@ -49,7 +75,7 @@ impl Inbound {
     }
 
     /// Whether to tell, now and never again, that it is time to rekey.
-    pub(super) fn is_due(&mut self) -> bool {
+    fn is_due(&mut self) -> bool {
         let is_due = !self.threshold_told && self.draining.is_none() && self.sa.is_soft_spent();
         self.threshold_told |= is_due;
         is_due
@@ -57,13 +83,14 @@ impl Inbound {
 }
 
 impl Tunnel {
-    pub(super) fn seal(&mut self, packet: PlainPacket<'_>) -> Result<Range<usize>, SealError> {
+    pub(super) fn seal(&mut self, packet: PlainPacket<'_>) -> Result<Sealed, SealError> {
         let PlainPacket { buf, inner } = packet;
         let packet = buf.get(inner.clone()).ok_or(SealError::NotIp)?;
         let mut refused = SealError::NoActiveSa;
         for held in self.outbound.iter_mut().filter(|held| held.active) {
             if held.sa.allows(packet).ok_or(SealError::NotIp)? {
-                return held.sa.seal(buf, inner);
+                let protocol = held.sa.carrier();
+                return held.sa.seal(buf, inner).map(|range| Sealed { range, protocol });
             }
             refused = SealError::NoSelector;
         }

@@ -13,6 +13,7 @@ use crate::forward::ForwardConfig;
 use crate::io::{Command, Deadline, Path};
 use crate::sa::TunnelId;
 use crate::time::Time;
+use crate::transcript::{Head, InputLine, Line, OutputLine, Recorded, SCHEMA, Transcript};
 use std::sync::Arc;
 
 /// One of the two.
@@ -25,7 +26,7 @@ pub enum Side {
 }
 
 impl Side {
-    fn other(self) -> Self {
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Initiator => Self::Responder,
             Self::Responder => Self::Initiator,
@@ -68,12 +69,26 @@ pub struct Node {
     /// The packets for its inner hosts.
     pub inner: Vec<(TunnelId, Vec<u8>)>,
     deadline: Option<Deadline>,
+    /// What went in and came out, if it is recorded.
+    record: Option<Transcript>,
 }
 
 impl Node {
     fn new(config: EndpointConfig, seed: u8, provider: Arc<dyn Provider>) -> Self {
         let edge = Edge::new(config, ForwardConfig::default(), [seed; 32], provider);
-        Self { edge, events: Vec::new(), keys: Vec::new(), inner: Vec::new(), deadline: None }
+        let (events, keys, inner) = (Vec::new(), Vec::new(), Vec::new());
+        Self { edge, events, keys, inner, deadline: None, record: None }
+    }
+
+    /// The session so far as a transcript, if it was recorded.
+    pub fn transcript(&self) -> Option<&Transcript> {
+        self.record.as_ref()
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> Option<Line>) {
+        if let Some(record) = &mut self.record {
+            record.lines.extend(line());
+        }
     }
 
     /// The first event that `pick` takes something from.
@@ -103,6 +118,26 @@ impl Pair {
         }
     }
 
+    /// The same with both sessions recorded from their beginning.
+    pub fn recorded(ends: [EndpointConfig; 2], title: &str) -> Self {
+        let [initiator, responder] = ends;
+        let record = |endpoint: &EndpointConfig, seed| Transcript {
+            head: Head {
+                schema: SCHEMA.to_owned(),
+                title: title.to_owned(),
+                peer: "ikeproof".to_owned(),
+                seed: [seed; 32],
+                endpoint: endpoint.clone(),
+                forward: ForwardConfig::default(),
+            },
+            lines: Vec::new(),
+        };
+        let records = [record(&initiator, 1), record(&responder, 2)].map(Some);
+        let mut pair = Self::new(initiator, responder);
+        [pair.initiator.record, pair.responder.record] = records;
+        pair
+    }
+
     /// One of the two.
     pub fn node(&mut self, side: Side) -> &mut Node {
         match side {
@@ -115,10 +150,16 @@ impl Pair {
     pub fn handle(&mut self, side: Side, input: EdgeInput<'_>) {
         let now = self.now;
         let node = self.node(side);
+        node.note(|| {
+            let at = u64::try_from(now.since(Time::ZERO).as_nanos()).ok()?;
+            Some(Line::In(InputLine { at, what: Recorded::of(&input) }))
+        });
         node.edge.handle(now, input);
         let mut sent = Vec::new();
         loop {
-            match node.edge.poll_output() {
+            let output = node.edge.poll_output();
+            node.note(|| OutputLine::of(&output).map(|output| Line::Out(Box::new(output))));
+            match output {
                 EdgeOutput::Udp { path, payload } => sent.push(Flight::Udp(path, payload)),
                 EdgeOutput::Raw { protocol, payload, .. } => {
                     sent.push(Flight::Raw(protocol, payload));

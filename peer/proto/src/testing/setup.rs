@@ -4,7 +4,7 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::{Connection, EndpointConfig, Limits, NatPorts, Timers};
 use crate::crypto::SecretBytes;
-use crate::policy::{ChildOffer, Credential, Identity, IkeOffer, Profile};
+use crate::policy::{ChildOffer, Credential, Identity, IkeOffer, Profile, RemoteAccess};
 use crate::wire::v2::{Id, TrafficSelector};
 
 /// The initiator's address in tests.
@@ -21,6 +21,8 @@ pub fn endpoint_config() -> EndpointConfig {
         profile: Profile::lenient("test"),
         identity: None,
         credentials: vec![credential()],
+        certificates: None,
+        remote_access: RemoteAccess::default(),
         limits: Limits::default(),
         timers: Timers::default(),
         faults: Vec::new(),

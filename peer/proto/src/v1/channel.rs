@@ -82,7 +82,7 @@ impl Channel {
         response: bool,
     ) -> Outgoing {
         let (spi_i, spi_r) = (self.spi_i, self.spi_r);
-        Outgoing { spi_i, spi_r, exchange, message_id, response }
+        Outgoing { spi_i, spi_r, exchange, message_id, response, commit: false }
     }
 
     /// The vector of the first encrypted message of phase 1.

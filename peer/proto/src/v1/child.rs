@@ -4,9 +4,12 @@ use super::channel::{Channel, PhaseTwoKeys};
 use crate::crypto::suite::ChildSuite;
 use crate::endpoint::context::Context;
 use crate::endpoint::pair::{self, Pair};
+use crate::event::CloseReason;
 use crate::io::IkeHandle;
-use crate::sa::{Encap, SaError};
+use crate::policy::Life;
+use crate::sa::{self, Encap, SaError};
 use crate::time::Time;
+use crate::wire::ProtocolId;
 use crate::wire::v2::TrafficSelector;
 
 /// A pair of SAs.
@@ -22,12 +25,53 @@ pub(crate) struct Child {
     pub(crate) expires: Time,
     /// Whether another pair for the same traffic has taken its place.
     pub(crate) replaced: bool,
+    /// The pair of AH around it, if ESP and AH are used together.
+    pub(crate) over: Option<Over>,
+}
+
+/// A pair of AH around one of ESP.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Over {
+    pub(crate) suite: ChildSuite,
+    pub(crate) spi_in: u32,
+    pub(crate) spi_out: u32,
 }
 
 impl Child {
     /// Whether the pair is for this traffic.
     pub(crate) fn protects(&self, local: &TrafficSelector, remote: &TrafficSelector) -> bool {
         self.ts_local == *local && self.ts_remote == *remote
+    }
+
+    /// The SAs that the peer sends on, as they are deleted.
+    pub(crate) fn inbound(&self) -> impl Iterator<Item = (ProtocolId, u32)> {
+        let over = self.over.map(|over| (ProtocolId::AH, over.spi_in));
+        [(self.suite.protocol.into(), self.spi_in)].into_iter().chain(over)
+    }
+
+    /// Whether the peer receives on this SPI.
+    pub(crate) fn sends_on(&self, protocol: ProtocolId, spi_out: u32) -> bool {
+        let over = self.over.map(|over| (ProtocolId::AH, over.spi_out));
+        over == Some((protocol, spi_out))
+            || (self.suite.protocol.into(), self.spi_out) == (protocol, spi_out)
+    }
+
+    /// Takes the pair out of the data plane.
+    pub(crate) fn remove(&self, cx: &mut Context, ike: IkeHandle, reason: CloseReason) {
+        if let Some(over) = self.over {
+            cx.free_child_spi(over.spi_in);
+        }
+        pair::remove(cx, ike, self.spi_in, self.spi_out, reason);
+    }
+}
+
+impl Child {
+    /// The peer ends it earlier: this end is to replace it before that.
+    pub(crate) fn shorten(&mut self, now: Time, seconds: u64) {
+        let life = core::time::Duration::from_secs(seconds);
+        let rekey_at = now + life * ASKER_REKEYS_AT / 100;
+        self.expires = self.expires.min(now + life);
+        self.rekey_at = self.rekey_at.map(|at| at.min(rekey_at));
     }
 }
 
@@ -43,6 +87,8 @@ pub(crate) struct Accepted {
     pub(crate) lifetime: u64,
     /// Whether this end has asked for it, and so is the first to ask for the next one.
     pub(crate) asked: bool,
+    /// The pair of AH around it, if ESP and AH are used together.
+    pub(crate) over: Option<Over>,
 }
 
 /// Derives the keys of both directions and hands them to the data plane.
@@ -60,9 +106,17 @@ pub(crate) fn install(
     encap: Encap,
     replaces: Option<u32>,
 ) -> Result<Child, SaError> {
-    let Accepted { suite, spi_in, spi_out, ts_local, ts_remote, lifetime, asked } = *accepted;
+    let Accepted { suite, spi_in, spi_out, ts_local, ts_remote, lifetime, asked, over } = *accepted;
+    let percent = if asked { ASKER_REKEYS_AT } else { ANSWERER_REKEYS_AT };
     let theirs = channel.keymat(cx, keys, spi_in, suite);
     let ours = channel.keymat(cx, keys, spi_out, suite);
+    let around = over.map(|Over { suite, spi_in, spi_out }| pair::Over {
+        suite,
+        spi_in,
+        spi_out,
+        theirs: channel.keymat(cx, keys, spi_in, suite),
+        ours: channel.keymat(cx, keys, spi_out, suite),
+    });
     let pair = Pair {
         suite,
         spi_in,
@@ -74,13 +128,22 @@ pub(crate) fn install(
         theirs,
         encap,
         replaces,
+        over: around,
+        limits: limits(cx.config.profile.child_life(), percent),
     };
     pair::install(cx, ike, pair)?;
     let life = core::time::Duration::from_secs(lifetime);
-    let percent = if asked { ASKER_REKEYS_AT } else { ANSWERER_REKEYS_AT };
     let rekey_at = Some(now + life * percent / 100);
     let (expires, replaced) = (now + life, false);
-    Ok(Child { spi_in, spi_out, ts_local, ts_remote, suite, rekey_at, expires, replaced })
+    Ok(Child { spi_in, spi_out, ts_local, ts_remote, suite, rekey_at, expires, replaced, over })
+}
+
+/// The own limits by volume. What the peer has offered of that it sees to itself.
+fn limits(own: Life, percent: u32) -> sa::Limits {
+    let Some(octets) = own.octets() else { return sa::Limits::default() };
+    let budget = |bytes| sa::Budget { bytes, ..sa::Budget::UNLIMITED };
+    let soft = budget(octets / 100 * u64::from(percent));
+    sa::Limits { soft, hard: budget(octets) }
 }
 
 /// The percentage of its life after which a pair is replaced by who has asked for it, and by the other

@@ -6,64 +6,69 @@ use std::collections::{BTreeMap, VecDeque};
 use core::net::SocketAddr;
 use core::time::Duration;
 
-use super::channel::Channel;
+use super::channel::Channel as Keys;
 use super::child::Child;
-use super::natt;
 use super::phase1::Features;
-use super::quick::{Ask, AwaitSecond, AwaitThird, NotAnswered, Surroundings, responder_lifetime};
+use super::quick::{Quick, responder_lifetime};
 use super::sa::{Arrival, Next, State};
+use super::transaction::Transactions;
 use crate::config::Connection;
-use crate::datagram::KEEPALIVE;
 use crate::endpoint::context::Context;
-use crate::endpoint::pair::{self, encap, tunnel_of};
+use crate::endpoint::liveness::Liveness;
+use crate::endpoint::pair::encap;
 use crate::entropy::Label;
 use crate::event::{
-    CloseReason, DropReason, Event, IkeEstablished, Ikev1Established, NatStatus, Role, Side,
+    CloseReason, DropReason, Event, IkeEstablished, Ikev1Established, NatStatus, Role,
 };
-use crate::io::{self, Deadline, IkeHandle, Path, TimerReason};
-use crate::policy::{ChildOffer, Dpd, ProbeMode};
+use crate::io::{self, Channel, Deadline, IkeHandle, Path, TimerReason};
+use crate::policy::{Ikev1Mode, Lifetime};
 use crate::sa;
 use crate::time::Time;
-use crate::wire::v1::Payload;
-use crate::wire::v2::{self, TrafficSelector};
-use crate::wire::{ExchangeType, IkeSpi, NotifyType, ProtocolId};
+use crate::wire::v1::Notify;
+use crate::wire::v2;
+use crate::wire::{ExchangeType, IkeSpi, ProtocolId};
 
 pub(crate) use crate::v2::window::Answered as LastAnswer;
 
-/// How many quick modes may run at a time.
-const MAX_QUICK: usize = 64;
 /// How many message IDs are remembered, so that a replayed quick mode opens nothing.
 const MAX_USED: usize = 1024;
+/// How many quick modes that are over are kept, so that a repeated last message is answered.
+const MAX_ANSWERS: usize = 64;
 
 /// An established ISAKMP SA.
 #[derive(Debug)]
 pub(crate) struct Established {
-    pub(super) channel: Channel,
+    pub(super) channel: Keys,
     pub(super) path: Path,
-    nat: NatStatus,
-    features: Features,
+    pub(super) nat: NatStatus,
+    pub(super) features: Features,
     /// What the vectors of later exchanges are made of.
     pub(super) base_iv: Vec<u8>,
-    connection: Option<Box<Connection>>,
+    pub(super) connection: Option<Box<Connection>>,
+    /// Who the two ends are, this one first.
+    pub(super) ids: [v2::Id; 2],
+    /// Whether pairs of an older SA with this peer are still to come under this one.
+    pub(super) adopts: bool,
     pub(super) children: Vec<Child>,
-    has_tunnel: bool,
+    pub(super) has_tunnel: bool,
     pub(super) quick: BTreeMap<u32, Quick>,
-    used: VecDeque<u32>,
-    last_answer: Option<LastAnswer>,
+    pub(super) used: VecDeque<u32>,
+    pub(super) transactions: Transactions,
+    pub(super) last_answer: Option<LastAnswer>,
+    /// Whether the peer may still lack the third message of aggressive mode: it has shown nothing yet that
+    /// only an end with an SA can send.
+    pub(super) unconfirmed: bool,
     pub(super) probes: Probes,
-    dpd: Dpd,
-    pub(super) last_heard: Time,
-    probe_at: Time,
-    keepalive_at: Option<Time>,
-    keepalive: Duration,
+    pub(super) liveness: Liveness,
     expires: Time,
-    activity: Activity,
+    /// Octets of IKE that may still pass, if they are limited.
+    octets_left: Option<u64>,
 }
 
 /// What phase 1 ends in.
 #[derive(Debug)]
 pub(crate) struct Opening {
-    pub(crate) channel: Channel,
+    pub(crate) channel: Keys,
     pub(crate) path: Path,
     pub(crate) nat: NatStatus,
     pub(crate) features: Features,
@@ -73,19 +78,12 @@ pub(crate) struct Opening {
     /// What names the credential that proved it.
     pub(crate) credential: v2::Id,
     pub(crate) facts: Ikev1Established,
+    /// Whether the peer has said that it has no other SA with this end.
+    pub(crate) initial_contact: bool,
     /// What an initiator asks for next.
     pub(crate) connection: Option<Box<Connection>>,
     /// The last message of phase 1 that came in, and what it was answered with.
     pub(crate) last_answer: Option<LastAnswer>,
-}
-
-/// A quick mode.
-#[derive(Debug)]
-pub(super) enum Quick {
-    Second(Box<AwaitSecond>),
-    Third(Box<AwaitThird>),
-    /// It is over; what a repetition of the last message gets.
-    Done(LastAnswer),
 }
 
 /// Dead peer detection: probes sent, and probes answered.
@@ -99,17 +97,11 @@ pub(super) struct Probes {
     pub(super) peer: Option<u32>,
 }
 
-/// The last traffic of all tunnels, as times of the data plane and of this SA.
-#[derive(Clone, Copy, Debug, Default)]
-struct Activity {
-    inbound: Option<(Time, Time)>,
-    outbound: Option<(Time, Time)>,
-}
-
 impl Established {
     /// Takes over from phase 1, and asks for the SAs of the connection if there is one.
     pub(crate) fn open(cx: &mut Context, ike: IkeHandle, now: Time, opening: Opening) -> Self {
         let Opening { channel, path, nat, features, base_iv, facts, connection, .. } = opening;
+        let ids = [opening.local_id, opening.remote_id];
         cx.event(Event::IkeEstablished(Box::new(IkeEstablished {
             ike,
             connection: connection.as_ref().map(|connection| connection.name.clone()),
@@ -117,17 +109,16 @@ impl Established {
             path,
             spi_i: channel.spi_i,
             spi_r: channel.spi_r,
-            local_id: opening.local_id,
-            remote_id: opening.remote_id,
+            local_id: ids[0].clone(),
+            remote_id: ids[1].clone(),
             credential: opening.credential,
             suite: channel.suite,
             nat,
             ikev1: Some(facts),
         })));
-        let dpd = cx.config.profile.dpd();
-        let keepalive = Duration::from_secs(cx.config.profile.timers.keepalive);
         // RFC 3706 §6.2: random, with the high bit clear.
         let first: u32 = u32::from_be_bytes(cx.entropy.array(Label::PROBE_SEQUENCE, ike.0));
+        let is_last = facts.mode == Ikev1Mode::Aggressive && channel.role == Role::Initiator;
         let mut established = Self {
             channel,
             path,
@@ -135,54 +126,22 @@ impl Established {
             features,
             base_iv,
             connection,
+            ids,
+            adopts: !opening.initial_contact,
             children: Vec::new(),
             has_tunnel: false,
             quick: BTreeMap::new(),
             used: VecDeque::new(),
+            transactions: Transactions::default(),
             last_answer: opening.last_answer,
+            unconfirmed: is_last,
             probes: Probes { next: first >> 1, waiting: None, peer: None },
-            dpd,
-            last_heard: now,
-            probe_at: now + dpd.idle,
-            keepalive_at: nat.local.then(|| now + keepalive),
-            keepalive,
+            liveness: Liveness::new(now, &cx.config.profile, nat.local),
             expires: now + Duration::from_secs(facts.lifetime),
-            activity: Activity::default(),
+            octets_left: cx.config.profile.ike_life().octets(),
         };
-        established.ask_all(ike, now, cx);
+        established.begin_transactions(ike, now, facts.auth, cx);
         established
-    }
-
-    /// Starts a quick mode for each pair of selectors of the connection.
-    fn ask_all(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
-        let Some(connection) = &self.connection else { return };
-        let mut asks = Vec::new();
-        for ts_local in &connection.ts_local {
-            for ts_remote in &connection.ts_remote {
-                if ts_local.start.is_ipv4() == ts_remote.start.is_ipv4() {
-                    asks.push(Ask {
-                        proposals: connection.child.clone(),
-                        ts_local: *ts_local,
-                        ts_remote: *ts_remote,
-                        replaces: None,
-                    });
-                }
-            }
-        }
-        for ask in asks {
-            self.ask(ike, now, ask, cx);
-        }
-    }
-
-    fn ask(&mut self, ike: IkeHandle, now: Time, ask: Ask, cx: &mut Context) {
-        if self.quick.len() >= MAX_QUICK {
-            return;
-        }
-        let message_id = self.new_message_id(ike, cx);
-        let around = self.around(ike, now);
-        if let Some(quick) = AwaitSecond::begin(cx, &around, &self.base_iv, message_id, ask) {
-            self.quick.insert(message_id, Quick::Second(Box::new(quick)));
-        }
     }
 
     /// A message ID that was not used on this SA (RFC 2408, section 3.1).
@@ -200,26 +159,21 @@ impl Established {
         if self.used.contains(&id) {
             return false;
         }
-        if self.used.len() == MAX_USED
-            && let Some(oldest) = self.used.pop_front()
-        {
-            self.quick.remove(&oldest);
+        if self.used.len() >= MAX_USED {
+            let runs = |id: &u32| self.quick.get(id).is_some_and(Quick::runs);
+            let oldest = self.used.iter().position(|id| !runs(id));
+            if let Some(id) = oldest.and_then(|at| self.used.remove(at)) {
+                self.quick.remove(&id);
+            }
         }
         self.used.push_back(id);
-        true
-    }
-
-    fn around(&self, ike: IkeHandle, now: Time) -> Surroundings<'_> {
-        let nat = self.nat.found() && self.features.natt.is_some();
-        Surroundings {
-            ike,
-            now,
-            channel: &self.channel,
-            path: self.path,
-            encapsulation: natt::encapsulation(self.features.natt, self.nat),
-            encap: encap(self.path, nat),
-            nat,
+        // Answers are kept for a while; that a message ID was used is remembered for longer.
+        let over = |id: &&u32| self.quick.get(*id).is_some_and(|quick| !quick.runs());
+        let over: Vec<u32> = self.used.iter().filter(over).copied().collect();
+        for id in over.iter().rev().skip(MAX_ANSWERS) {
+            self.quick.remove(id);
         }
+        true
     }
 
     pub(super) fn closed(self: Box<Self>, reason: CloseReason) -> Next {
@@ -239,18 +193,15 @@ impl Established {
 
     pub(crate) fn is_waiting(&self) -> bool {
         self.probes.waiting.is_some()
-            || self.quick.values().any(|quick| !matches!(quick, Quick::Done(_)))
+            || self.transactions.is_waiting()
+            || self.quick.values().any(Quick::runs)
     }
 
     pub(crate) fn deadline(&self) -> Option<Deadline> {
-        let quick = self.quick.values().filter_map(|quick| match quick {
-            Quick::Second(quick) => Some(quick.deadline()),
-            Quick::Third(quick) => Some(quick.deadline()),
-            Quick::Done(_) => None,
-        });
+        let quick = self.quick.values().filter_map(Quick::deadline);
         let quick = quick.map(|Deadline { at, reason }| (at, reason));
-        let probe = self.probes.waiting.map_or(self.probe_at, |(_, at, _)| at);
-        let keepalive = self.keepalive_at.map(|at| (at, TimerReason::Keepalive));
+        let probe = self.probes.waiting.map_or(self.liveness.probe_at(), |(_, at, _)| at);
+        let keepalive = self.liveness.keepalive_at().map(|at| (at, TimerReason::Keepalive));
         let child = self.children.iter().flat_map(|child| {
             let rekey = child.rekey_at.map(|at| (at, TimerReason::ChildLifetime));
             rekey.into_iter().chain([(child.expires, TimerReason::ChildLifetime)])
@@ -260,6 +211,7 @@ impl Established {
             .chain(keepalive)
             .chain(quick)
             .chain(child)
+            .chain(self.transactions.deadline())
             .min()
             .map(|(at, reason)| Deadline { at, reason })
     }
@@ -270,91 +222,45 @@ impl Established {
         now: Time,
         cx: &mut Context,
     ) -> Next {
-        self.quick_timeouts(ike, now, cx);
-        if self.keepalive_at.is_some_and(|at| now >= at) {
-            cx.transmit_raw(self.path, KEEPALIVE.to_vec());
-            self.keepalive_at = Some(now + self.keepalive);
+        let sent = cx.sent();
+        if let Some(reason) = self.transaction_timeouts(ike, now, cx) {
+            return self.closed(reason);
         }
+        self.quick_timeouts(ike, now, cx);
         self.child_timeouts(ike, now, cx);
         if now >= self.expires {
             self.say_deleted(ike, cx);
             return self.closed(CloseReason::Expired);
         }
-        match self.probes.waiting {
-            Some((_, at, tries)) if now >= at => {
-                if tries >= self.dpd.probes {
-                    return self.closed(CloseReason::DeadPeer);
-                }
-                self.repeat_probe(ike, now, self.dpd.interval, cx);
+        let dpd = self.liveness.dpd();
+        if let Some((_, at, tries)) = self.probes.waiting
+            && now >= at
+        {
+            if tries >= dpd.probes {
+                return self.closed(CloseReason::DeadPeer);
             }
-            Some(_) => {}
-            None if now >= self.probe_at => {
-                // The answer comes as a report and decides whether there is anything to probe for.
-                self.probe_at = now + self.dpd.idle;
-                if self.features.dpd {
-                    cx.ask_activity(tunnel_of(ike));
-                }
-            }
-            None => {}
+            self.repeat_probe(ike, now, dpd.interval, cx);
         }
+        if self.liveness.asks(now, self.probes.waiting.is_none()) {
+            cx.ask_activity(ike);
+        }
+        self.note_sent(now, sent, cx);
         Next::State(State::Established(self))
     }
 
-    fn quick_timeouts(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
-        let mut quick = core::mem::take(&mut self.quick);
-        let around = self.around(ike, now);
-        quick.retain(|_, quick| {
-            let over = match quick {
-                Quick::Second(quick) => quick.timeout(&around, cx),
-                Quick::Third(quick) => quick.timeout(&around, cx),
-                Quick::Done(_) => false,
-            };
-            if over {
-                let detail = "quick mode was not answered".to_owned();
-                let (by, notify) = (Side::Peer, NotifyType::NO_PROPOSAL_CHOSEN);
-                cx.event(Event::ChildRefused { ike, by, notify, detail });
-                match quick {
-                    Quick::Second(quick) => quick.abandon(cx),
-                    Quick::Third(quick) => quick.abandon(cx),
-                    Quick::Done(_) => {}
-                }
-            }
-            !over
-        });
-        self.quick = quick;
-    }
-
-    fn child_timeouts(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
-        let due = |child: &&Child| child.rekey_at.is_some_and(|at| now >= at);
-        let rekeys: Vec<_> = self.children.iter().filter(due).cloned().collect();
-        for child in rekeys {
-            self.rekey(ike, now, child.spi_in, cx);
-        }
-        let expired: Vec<u32> =
-            self.children.iter().filter(|child| now >= child.expires).map(|c| c.spi_in).collect();
-        for spi in expired {
-            self.drop_child(ike, spi, CloseReason::Expired, cx);
+    /// Sends the third message of aggressive mode again. Nobody answers it, and a responder that still
+    /// waits for it need not repeat the second, which is how floods are amplified: libreswan does not.
+    pub(super) fn complete_again(&mut self, ike: IkeHandle, cx: &mut Context) {
+        if let Some((message, attempt)) = self.last_answer.as_mut().and_then(LastAnswer::again) {
+            cx.transmit(self.path, message);
+            let exchange = ExchangeType::AGGRESSIVE;
+            let (message_id, response) = (0, false);
+            cx.event(Event::Retransmitted { ike, exchange, message_id, response, attempt });
         }
     }
 
-    /// Starts a quick mode that replaces the pair that receives on `spi`. An end that has no connection
-    /// of its own asks for what there is.
-    pub(crate) fn rekey(&mut self, ike: IkeHandle, now: Time, spi: u32, cx: &mut Context) {
-        let Some(child) = self.children.iter_mut().find(|child| child.spi_in == spi) else {
-            return;
-        };
-        child.rekey_at = None;
-        let (ts_local, ts_remote) = (child.ts_local, child.ts_remote);
-        let proposals = match &self.connection {
-            Some(connection) => connection.child.clone(),
-            None => vec![ChildOffer::of(child.suite).proposal(1, &[], false)],
-        };
-        let replaces = Some(spi);
-        self.ask(ike, now, Ask { proposals, ts_local, ts_remote, replaces }, cx);
-    }
-
-    /// Takes note of when the tunnels last carried anything; probes if the peer has been quiet for too
-    /// long (RFC 3706; reading R23 says whether only with traffic to send).
+    /// Takes note of when the tunnels last carried anything: keeps the NAT mapping open if nothing else
+    /// does, and probes if the peer has been quiet for too long (RFC 3706).
     pub(crate) fn activity(
         &mut self,
         ike: IkeHandle,
@@ -363,27 +269,35 @@ impl Established {
         report: &io::Activity,
         cx: &mut Context,
     ) {
-        note(&mut self.activity.inbound, report.last_inbound, skew);
-        note(&mut self.activity.outbound, report.last_outbound, skew);
-        let heard =
-            self.activity.inbound.map_or(self.last_heard, |(_, at)| at.max(self.last_heard));
-        if self.probes.waiting.is_some() {
-            return;
+        self.liveness.note(now, skew, report, self.path, cx);
+        if self.probes.waiting.is_none() && self.liveness.is_quiet(now) && self.features.dpd {
+            self.begin_probe(ike, now, self.liveness.dpd().interval, cx);
+            self.liveness.sent(now);
         }
-        if now.since(heard) < self.dpd.idle {
-            self.probe_at = heard + self.dpd.idle;
-            return;
+    }
+
+    /// Takes note of what was sent over IKE since there were `before` messages.
+    fn note_sent(&mut self, now: Time, before: u64, cx: &Context) {
+        if cx.sent() != before {
+            self.liveness.sent(now);
         }
-        let waits = self.activity.outbound.is_some_and(|(_, at)| at > heard);
-        if self.dpd.mode == ProbeMode::Periodic || waits {
-            self.probe(ike, now, cx);
+    }
+
+    /// Takes note of octets of IKE that have passed. An SA whose volume is spent ends at once.
+    pub(crate) fn passed(&mut self, now: Time, octets: u64) {
+        if let Some(left) = &mut self.octets_left {
+            *left = left.saturating_sub(octets);
+            if *left == 0 {
+                self.expires = self.expires.min(now);
+            }
         }
     }
 
     /// Asks for a sign of life.
     pub(crate) fn probe(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
         if self.probes.waiting.is_none() {
-            self.begin_probe(ike, now, self.dpd.interval, cx);
+            self.begin_probe(ike, now, self.liveness.dpd().interval, cx);
+            self.liveness.sent(now);
         }
     }
 
@@ -392,87 +306,44 @@ impl Established {
         self.say_deleted(ike, cx);
     }
 
-    /// Deletes the pair that receives on `spi`.
-    pub(crate) fn drop_child(
-        &mut self,
-        ike: IkeHandle,
-        spi: u32,
-        reason: CloseReason,
-        cx: &mut Context,
-    ) {
-        if let Some(child) = self.take_child(|child| child.spi_in == spi) {
-            self.say_child_deleted(ike, child.spi_in, cx);
-            pair::remove(cx, ike, child.spi_in, child.spi_out, reason);
-        }
-    }
-
-    /// The same for the pair that sends on `spi_out`.
-    pub(crate) fn drop_outbound(
-        &mut self,
-        ike: IkeHandle,
-        spi_out: u32,
-        reason: CloseReason,
-        cx: &mut Context,
-    ) {
-        let found = self.children.iter().find(|child| child.spi_out == spi_out);
-        if let Some(spi_in) = found.map(|child| child.spi_in) {
-            self.drop_child(ike, spi_in, reason, cx);
-        }
-    }
-
-    pub(super) fn take_child(&mut self, is_meant: impl Fn(&Child) -> bool) -> Option<Child> {
-        let at = self.children.iter().position(is_meant)?;
-        Some(self.children.remove(at))
-    }
-
-    /// Forgets all SAs.
-    pub(crate) fn close_children(
-        self: Box<Self>,
-        ike: IkeHandle,
-        reason: CloseReason,
-        cx: &mut Context,
-    ) {
-        for quick in self.quick.values() {
-            match quick {
-                Quick::Second(quick) => quick.abandon(cx),
-                Quick::Third(quick) => quick.abandon(cx),
-                Quick::Done(_) => {}
-            }
-        }
-        for child in &self.children {
-            pair::remove(cx, ike, child.spi_in, child.spi_out, reason);
-        }
-        if self.has_tunnel {
-            cx.data_plane(sa::Command::RemoveTunnel { tunnel: tunnel_of(ike) });
-        }
-    }
-
-    /// Something authentic has come from another address or port: behind a NAT the peer has moved
-    /// (RFC 3947, section 7).
+    /// Something authentic has come from another address or port: behind a NAT the peer has moved. Who is
+    /// behind one itself does not follow (RFC 3947, section 7).
     pub(crate) fn moved(&mut self, ike: IkeHandle, to: SocketAddr, cx: &mut Context) {
         let from = self.path.remote;
-        if !self.nat.peer || from == to {
+        if self.nat.local || !self.nat.peer || from == to {
             return;
         }
-        self.path.remote = to;
+        self.moves(ike, Path { remote: to, ..self.path }, cx);
+    }
+
+    fn moves(&mut self, ike: IkeHandle, path: Path, cx: &mut Context) {
+        let (from, to) = (self.path.remote, path.remote);
+        self.path = path;
         cx.event(Event::PeerMoved { ike, from, to });
         if self.has_tunnel {
             let encap = encap(self.path, self.nat.found());
-            cx.data_plane(sa::Command::SetEncap { tunnel: tunnel_of(ike), encap });
+            cx.data_plane(sa::Command::SetEncap { tunnel: cx.tunnels.of(ike), encap });
         }
     }
 
     /// Tells the peer how long the ISAKMP SA lives here (RFC 2407, section 4.6.3.1).
-    pub(crate) fn tell_lifetime(&mut self, ike: IkeHandle, seconds: u64, cx: &mut Context) {
+    pub(crate) fn tell_lifetime(&mut self, ike: IkeHandle, lifetime: Lifetime, cx: &mut Context) {
         let (spi_i, spi_r) = self.spis();
         let spi = [spi_i.0, spi_r.0].concat();
-        let notify = responder_lifetime(ProtocolId::IKE, &spi, seconds);
+        let notify = responder_lifetime(ProtocolId::IKE, &spi, lifetime);
         self.inform(ike, &[notify], cx);
     }
 
     /// The peer says how long something lives there.
-    pub(super) fn told_lifetime(&mut self, now: Time, seconds: u64) {
-        self.expires = self.expires.min(now + Duration::from_secs(seconds));
+    pub(super) fn told_lifetime(&mut self, now: Time, notify: &Notify, seconds: u64) {
+        if notify.protocol == ProtocolId::IKE {
+            self.expires = self.expires.min(now + Duration::from_secs(seconds));
+            return;
+        }
+        let is_meant = |child: &&mut Child| child.spi_out.to_be_bytes() == *notify.spi;
+        if let Some(child) = self.children.iter_mut().find(is_meant) {
+            child.shorten(now, seconds);
+        }
     }
 
     pub(super) fn heard(
@@ -482,8 +353,14 @@ impl Established {
         arrival: &Arrival<'_>,
         cx: &mut Context,
     ) {
-        self.last_heard = now;
-        self.probe_at = now + self.dpd.idle;
+        self.unconfirmed = false;
+        self.liveness.heard(now);
+        self.passed(now, arrival.bytes.len() as u64);
+        // An initiator may change ports later than with its ID (RFC 3947, section 4).
+        let floats = arrival.path.channel == Channel::Nat && self.path.channel == Channel::Ike;
+        if floats && self.features.natt.is_some() && self.nat.found() {
+            return self.moves(ike, arrival.path, cx);
+        }
         self.moved(ike, arrival.path.remote, cx);
     }
 
@@ -494,15 +371,38 @@ impl Established {
         arrival: &Arrival<'_>,
         cx: &mut Context,
     ) -> Next {
+        let sent = cx.sent();
         let header = arrival.raw.header;
         match header.exchange {
+            // rfc3947-4-old-port-discard: whoever has changed ports does not go back.
+            exchange @ (ExchangeType::IDENTITY_PROTECTION | ExchangeType::AGGRESSIVE)
+                if self.channel.role == Role::Responder
+                    && self.path.channel == Channel::Nat
+                    && arrival.path.channel == Channel::Ike =>
+            {
+                arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx);
+            }
             ExchangeType::IDENTITY_PROTECTION | ExchangeType::AGGRESSIVE => {
                 self.repeat_last(ike, arrival, cx);
             }
+            // xauth02-6-before-other-exchanges: whoever has not logged in gets no SAs.
+            exchange @ ExchangeType::QUICK_MODE if !self.transactions.is_over() => {
+                arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx);
+            }
             ExchangeType::QUICK_MODE => self.quick(ike, now, arrival, cx),
-            ExchangeType::INFORMATIONAL_V1 => return self.informational(ike, now, arrival, cx),
+            ExchangeType::TRANSACTION => {
+                if let Some(reason) = self.transaction(ike, now, arrival, cx) {
+                    return self.closed(reason);
+                }
+            }
+            ExchangeType::INFORMATIONAL_V1 => {
+                if let Some(reason) = self.informational(ike, now, arrival, cx) {
+                    return self.closed(reason);
+                }
+            }
             exchange => arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx),
         }
+        self.note_sent(now, sent, cx);
         Next::State(State::Established(self))
     }
 
@@ -518,131 +418,5 @@ impl Established {
             }
             _ => arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx),
         }
-    }
-
-    fn quick(&mut self, ike: IkeHandle, now: Time, arrival: &Arrival<'_>, cx: &mut Context) {
-        let message_id = arrival.raw.header.message_id;
-        match self.quick.remove(&message_id) {
-            None => self.quick_begins(ike, now, arrival, cx),
-            Some(Quick::Second(quick)) => {
-                let replaces = self.replaced_by(&quick.ask.ts_local, &quick.ask.ts_remote);
-                let around = self.around(ike, now);
-                match quick.answered(cx, &around, arrival, replaces) {
-                    None => {
-                        self.quick.insert(message_id, Quick::Second(quick));
-                    }
-                    Some(Err(())) => quick.abandon(cx),
-                    Some(Ok((child, answered))) => {
-                        self.heard(ike, now, arrival, cx);
-                        self.quick.insert(message_id, Quick::Done(answered));
-                        self.adopt(child);
-                        // Who asks for a new pair takes the old one down.
-                        if let Some(old) = quick.ask.replaces {
-                            self.drop_child(ike, old, CloseReason::DeletedByUs, cx);
-                        }
-                    }
-                }
-            }
-            Some(Quick::Third(mut quick)) => {
-                if let Some((response, attempt)) = quick.repeat(arrival.bytes) {
-                    cx.transmit(arrival.path, response);
-                    let (exchange, response) = (ExchangeType::QUICK_MODE, true);
-                    cx.event(Event::Retransmitted { ike, exchange, message_id, response, attempt });
-                    self.quick.insert(message_id, Quick::Third(quick));
-                    return;
-                }
-                let accepted = &quick.accepted;
-                let replaces = self.replaced_by(&accepted.ts_local, &accepted.ts_remote);
-                let around = self.around(ike, now);
-                match quick.finished(cx, &around, arrival, replaces) {
-                    None => {
-                        self.quick.insert(message_id, Quick::Third(quick));
-                    }
-                    Some(Err(())) => quick.abandon(cx),
-                    Some(Ok(child)) => {
-                        self.heard(ike, now, arrival, cx);
-                        let done = LastAnswer::new(arrival.bytes, Vec::new());
-                        self.quick.insert(message_id, Quick::Done(done));
-                        self.adopt(child);
-                    }
-                }
-            }
-            Some(Quick::Done(mut answered)) => {
-                match answered.repeat(arrival.bytes) {
-                    Some((response, attempt)) if !response.is_empty() => {
-                        cx.transmit(self.path, response);
-                        let (exchange, response) = (ExchangeType::QUICK_MODE, false);
-                        cx.event(Event::Retransmitted {
-                            ike,
-                            exchange,
-                            message_id,
-                            response,
-                            attempt,
-                        });
-                    }
-                    _ => arrival.dropped(DropReason::UnexpectedResponse, cx),
-                }
-                self.quick.insert(message_id, Quick::Done(answered));
-            }
-        }
-    }
-
-    /// The first message of a quick mode of the peer.
-    fn quick_begins(&mut self, ike: IkeHandle, now: Time, arrival: &Arrival<'_>, cx: &mut Context) {
-        let message_id = arrival.raw.header.message_id;
-        let running = self.quick.values().filter(|quick| !matches!(quick, Quick::Done(_))).count();
-        if message_id == 0 || self.used.contains(&message_id) || running >= MAX_QUICK {
-            let (got, expected) = (message_id, 0);
-            return arrival.dropped(DropReason::MessageId { got, expected }, cx);
-        }
-        let around = self.around(ike, now);
-        let (children, pending) = (&self.children, &self.quick);
-        let room = |cx: &Context, local: &TrafficSelector, remote: &TrafficSelector| {
-            let waiting = pending.values().filter(|quick| matches!(quick, Quick::Third(_))).count();
-            let is_rekey = children.iter().any(|child| child.protects(local, remote));
-            let overlap = children.iter().filter(|child| child.replaced).count();
-            let installed = children.len() + waiting;
-            cx.ikev1_profile.has_room_for_child(installed, overlap, is_rekey)
-        };
-        match AwaitThird::begin(cx, &around, arrival, &self.base_iv, room) {
-            Ok(quick) => {
-                self.heard(ike, now, arrival, cx);
-                self.use_message_id(message_id);
-                self.quick.insert(message_id, Quick::Third(Box::new(quick)));
-            }
-            Err(NotAnswered::Dropped) => {}
-            Err(NotAnswered::Refused(notify, detail)) => {
-                self.heard(ike, now, arrival, cx);
-                self.use_message_id(message_id);
-                let (by, kind) = (Side::Local, NotifyType(notify.kind.0));
-                cx.event(Event::ChildRefused { ike, by, notify: kind, detail });
-                self.inform(ike, &[Payload::Notify(notify)], cx);
-            }
-        }
-    }
-
-    /// The outbound SPI of the pair that new SAs for the same traffic take the place of.
-    fn replaced_by(&self, local: &TrafficSelector, remote: &TrafficSelector) -> Option<u32> {
-        let mut same = self.children.iter().filter(|child| child.protects(local, remote));
-        same.find(|child| !child.replaced).map(|child| child.spi_out)
-    }
-
-    fn adopt(&mut self, child: Child) {
-        self.has_tunnel = true;
-        for old in &mut self.children {
-            if old.protects(&child.ts_local, &child.ts_remote) {
-                old.replaced = true;
-                old.rekey_at = None;
-            }
-        }
-        self.children.push(child);
-    }
-}
-
-fn note(known: &mut Option<(Time, Time)>, seen: Option<Time>, skew: Duration) {
-    if let Some(seen) = seen
-        && known.is_none_or(|(before, _)| before != seen)
-    {
-        *known = Some((seen, seen + skew));
     }
 }

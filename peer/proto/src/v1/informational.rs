@@ -3,15 +3,16 @@
 
 use core::time::Duration;
 
-use super::established::{Established, Quick};
-use super::sa::{Arrival, Next, State};
+use super::child::Child;
+use super::established::Established;
+use super::quick::Quick;
+use super::sa::Arrival;
 use crate::endpoint::context::Context;
-use crate::endpoint::pair;
-use crate::event::{CloseReason, DropReason, Event};
+use crate::event::{CloseReason, DropReason, Event, Notification};
 use crate::io::IkeHandle;
 use crate::time::Time;
 use crate::wire::v1::{Delete, Message, Notify, NotifyKind, Payload, is_encrypted};
-use crate::wire::{Attribute, ExchangeType, NotifyType, ProtocolId, Reader};
+use crate::wire::{Attribute, ExchangeType, ProtocolId, Reader};
 
 impl Established {
     /// Sends payloads in an informational exchange.
@@ -27,17 +28,18 @@ impl Established {
 
     /// Tells the peer that everything is deleted: each pair, and the ISAKMP SA.
     pub(super) fn say_deleted(&mut self, ike: IkeHandle, cx: &mut Context) {
-        let spis: Vec<u32> = self.children.iter().map(|child| child.spi_in).collect();
-        for spi in spis {
-            self.say_child_deleted(ike, spi, cx);
+        for child in self.children.clone() {
+            self.say_child_deleted(ike, &child, cx);
         }
         let (spi_i, spi_r) = self.spis();
         self.inform(ike, &[Payload::Delete(Delete::isakmp(spi_i, spi_r))], cx);
     }
 
     /// Tells the peer that a pair is deleted, by the SPI that it sends on.
-    pub(super) fn say_child_deleted(&mut self, ike: IkeHandle, spi_in: u32, cx: &mut Context) {
-        self.inform(ike, &[Payload::Delete(Delete::child(ProtocolId::ESP, spi_in))], cx);
+    pub(super) fn say_child_deleted(&mut self, ike: IkeHandle, child: &Child, cx: &mut Context) {
+        let deletes = child.inbound().map(|(protocol, spi)| Delete::child(protocol, spi));
+        let payloads: Vec<_> = deletes.map(Payload::Delete).collect();
+        self.inform(ike, &payloads, cx);
     }
 
     /// Sends the first probe of a series.
@@ -81,43 +83,47 @@ impl Established {
         self.inform(ike, &[Payload::Notify(notify)], cx);
     }
 
-    /// Takes an informational message. One that is not protected is never believed.
+    /// Takes an informational message. One that is not protected is never believed. The reason to end
+    /// for, if it ends the SA.
     pub(super) fn informational(
-        mut self: Box<Self>,
+        &mut self,
         ike: IkeHandle,
         now: Time,
         arrival: &Arrival<'_>,
         cx: &mut Context,
-    ) -> Next {
+    ) -> Option<CloseReason> {
         let message_id = arrival.raw.header.message_id;
         if !is_encrypted(&arrival.raw.header) {
             let requirement = "rfc2408-4.8-informational-protected";
             let why = "an informational message without protection";
             cx.violation(Some(ike), arrival.path.remote, requirement, why);
             arrival.dropped(DropReason::NotEncrypted, cx);
-            return Next::State(State::Established(self));
+            return None;
+        }
+        if self.is_connected(ike, now, arrival, cx) {
+            return None;
         }
         let iv = self.channel.phase2_iv(&self.base_iv, message_id);
         let opened = match self.channel.open_hashed(cx, arrival, &iv, &[]) {
             Ok(opened) => opened,
             Err(reason) => {
                 arrival.dropped(reason, cx);
-                return Next::State(State::Established(self));
+                return None;
             }
         };
         if !self.use_message_id(message_id) {
             let (got, expected) = (message_id, 0);
             arrival.dropped(DropReason::MessageId { got, expected }, cx);
-            return Next::State(State::Established(self));
+            return None;
         }
         self.heard(ike, now, arrival, cx);
         if self.deletes(ike, &opened.message, cx) {
-            return self.closed(CloseReason::DeletedByPeer);
+            return Some(self.transactions.reason_of_delete());
         }
         for notify in opened.message.notifies() {
             self.notified(ike, now, arrival, notify, cx);
         }
-        Next::State(State::Established(self))
+        None
     }
 
     /// Takes down what the peer has deleted. Says whether that is the ISAKMP SA.
@@ -134,9 +140,10 @@ impl Established {
                 }
                 let Ok(octets) = <[u8; 4]>::try_from(spi.as_slice()) else { continue };
                 let spi_out = u32::from_be_bytes(octets);
-                if let Some(child) = self.take_child(|child| child.spi_out == spi_out) {
-                    let reason = CloseReason::DeletedByPeer;
-                    pair::remove(cx, ike, child.spi_in, child.spi_out, reason);
+                // Of two SAs that are used together, one is of no use without the other.
+                let is_meant = |child: &Child| child.sends_on(delete.protocol, spi_out);
+                if let Some(child) = self.take_child(is_meant) {
+                    child.remove(cx, ike, CloseReason::DeletedByPeer);
                 }
             }
         }
@@ -155,9 +162,9 @@ impl Established {
             NotifyKind::R_U_THERE => self.asked(ike, arrival, notify, cx),
             NotifyKind::R_U_THERE_ACK => self.acknowledged(ike, notify, cx),
             NotifyKind::INITIAL_CONTACT => cx.event(Event::InitialContact { ike }),
-            NotifyKind::RESPONDER_LIFETIME if notify.protocol == ProtocolId::IKE => {
+            NotifyKind::RESPONDER_LIFETIME => {
                 if let Some(seconds) = lifetime_of(&notify.data) {
-                    self.told_lifetime(now, seconds);
+                    self.told_lifetime(now, notify, seconds);
                 }
             }
             kind if kind.is_error() => self.refused(ike, notify, cx),
@@ -170,6 +177,10 @@ impl Established {
         let violation = |requirement: &str, why: &str, cx: &mut Context| {
             cx.violation(Some(ike), arrival.path.remote, requirement, why);
         };
+        if !self.liveness.dpd().enabled {
+            let why = "a probe, though this end has not announced dead peer detection";
+            return violation("rfc3706-5.1-vendor-id-both", why, cx);
+        }
         let (spi_i, spi_r) = self.spis();
         if notify.spi != [spi_i.0, spi_r.0].concat() {
             return violation("rfc3706-5.3-spi-is-cookies", "the SPI of a probe is another", cx);
@@ -197,7 +208,7 @@ impl Established {
 
     /// The peer refuses something: the quick mode whose SPI it names, or the only one there is.
     fn refused(&mut self, ike: IkeHandle, notify: &Notify, cx: &mut Context) {
-        let kind = NotifyType(notify.kind.0);
+        let kind = Notification::from(notify.kind);
         let asked: Vec<(u32, u32)> = self
             .quick
             .iter()

@@ -6,7 +6,11 @@
 
 pub(crate) mod channel;
 pub(crate) mod child;
+mod children;
 pub(crate) mod established;
+pub(crate) mod fragments;
+#[cfg(test)]
+mod grid;
 mod informational;
 pub(crate) mod natt;
 mod outgoing;
@@ -15,3 +19,4 @@ mod quick;
 pub(crate) mod sa;
 #[cfg(test)]
 mod tests;
+mod transaction;

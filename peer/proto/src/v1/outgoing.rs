@@ -4,7 +4,7 @@
 use crate::crypto::Ikev1Cipher;
 use crate::endpoint::context::{Context, Envelope};
 use crate::fault::{self, Change};
-use crate::wire::v1::{FLAG_ENCRYPTION, Payload, PayloadKind};
+use crate::wire::v1::{ALIGNMENT, FLAG_COMMIT, FLAG_ENCRYPTION, Payload, PayloadKind};
 use crate::wire::{
     ExchangeType, Flags, Header, IkeSpi, PayloadType, RawMessage, RawPayload, Version,
 };
@@ -19,6 +19,8 @@ pub(crate) struct Outgoing {
     /// Whether the sender is not the one that has begun this exchange. No flag says so, but faults
     /// are told apart by it.
     pub(crate) response: bool,
+    /// Whether the commit bit is set.
+    pub(crate) commit: bool,
 }
 
 /// What makes a hash of the octets of all payloads behind it.
@@ -36,11 +38,13 @@ pub(crate) struct Sealed {
 impl Outgoing {
     /// The envelope by which faults and timers know the message.
     pub(crate) fn envelope(&self) -> Envelope {
-        let Self { spi_i, spi_r, exchange, message_id, response } = *self;
+        let Self { spi_i, spi_r, exchange, message_id, response, .. } = *self;
         Envelope { spi_i, spi_r, exchange, from_initiator: false, response, message_id }
     }
 
     fn header(&self, flags: Flags) -> Header {
+        let commit = if self.commit { FLAG_COMMIT } else { Flags(0) };
+        let flags = Flags(flags.0 | commit.0);
         Header {
             spi_i: self.spi_i,
             spi_r: self.spi_r,
@@ -69,6 +73,7 @@ impl Outgoing {
         let header = self.header(Flags(0));
         let mut message = RawMessage { header, payloads, trailing: Vec::new() };
         message.link();
+        message.fill_up(ALIGNMENT);
         fault::apply_lengths(changes, &mut message.payloads);
         fault::apply_header(changes, &mut message.header);
         let mut bytes = message.encode();

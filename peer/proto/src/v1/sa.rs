@@ -77,6 +77,16 @@ pub(crate) enum Next {
     Closed(State, CloseReason),
 }
 
+impl Next {
+    /// The same, after so many octets of IKE have passed.
+    pub(crate) fn passed(mut self, now: Time, octets: u64) -> Self {
+        if let Self::State(State::Established(state)) = &mut self {
+            state.passed(now, octets);
+        }
+        self
+    }
+}
+
 macro_rules! each {
     ($self:expr, $state:ident => $call:expr) => {
         match $self {
@@ -145,6 +155,7 @@ impl State {
     /// Ends the SA: tells the data plane and whoever listens.
     pub(crate) fn close(self, ike: IkeHandle, reason: CloseReason, cx: &mut Context) {
         let (spi_i, spi_r) = self.spis();
+        cx.fragmenter.end((spi_i, spi_r));
         let established = match self {
             Self::Established(state) => {
                 state.close_children(ike, reason, cx);

@@ -15,9 +15,18 @@ use crate::replay::{Likeness, replay};
 use crate::sa::TunnelId;
 use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
 use crate::transcript::{Head, Hex, InputLine, Line, OutputLine, Recorded, SCHEMA, Transcript};
+use crate::wire::v1::NotifyKind;
 use crate::wire::v1::PayloadKind;
 use crate::wire::v2::{Id, TrafficSelector};
-use crate::wire::{ExchangeType, NotifyType, RawMessage};
+use crate::wire::{ExchangeType, RawMessage};
+
+mod abuse;
+mod fragments;
+mod life;
+mod natt;
+mod phase1;
+mod quick;
+mod reauth;
 
 const IKE: &str = "aes128-sha1-modp1024";
 const ESP: &str = "aes128gcm16";
@@ -80,7 +89,7 @@ fn sas(pair: &Pair) -> [usize; 2] {
 }
 
 /// An ICMP echo request between two inner addresses.
-fn echo(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
+pub(super) fn echo(source: [u8; 4], destination: [u8; 4]) -> Vec<u8> {
     let builder =
         etherparse::PacketBuilder::ipv4(source, destination, 64).icmpv4_echo_request(7, 1);
     let mut packet = Vec::new();
@@ -106,6 +115,8 @@ fn traffic(pair: &mut Pair) -> usize {
 #[case(Ikev1Mode::Main, "aes256-sha256-modp2048", "aes256-sha1-modp1024", 9)]
 #[case(Ikev1Mode::Aggressive, "aes128-sha1-modp1024", "aes128-md5", 6)]
 #[case(Ikev1Mode::Aggressive, "aes192-sha1-ecp256", "aes192gcm16-ecp256", 6)]
+#[case(Ikev1Mode::Main, "aes128-sha1-modp1024", "ah:md5", 9)]
+#[case(Ikev1Mode::Aggressive, "aes128-sha1-modp1024", "ah:sha256-modp1024", 6)]
 fn two_ends_agree_on(
     #[case] mode: Ikev1Mode,
     #[case] ike: &str,
@@ -223,16 +234,16 @@ fn aggressive_mode_with_an_address_is_refused() {
         Event::PeerRefused { notify, .. } => Some(*notify),
         _ => None,
     });
-    assert_eq!(told, Some(NotifyType(18)));
+    assert_eq!(told, Some(NotifyKind::INVALID_ID_INFORMATION.into()));
 }
 
 #[rstest]
 #[case(Ikev1Off::Silence, None)]
-#[case(Ikev1Off::NoProposalChosen, Some(NotifyType(14)))]
-#[case(Ikev1Off::InvalidMajorVersion, Some(NotifyType(5)))]
+#[case(Ikev1Off::NoProposalChosen, Some(NotifyKind::NO_PROPOSAL_CHOSEN))]
+#[case(Ikev1Off::InvalidMajorVersion, Some(NotifyKind::INVALID_MAJOR_VERSION))]
 fn a_profile_without_ikev1_says_so_in_its_way(
     #[case] reading: Ikev1Off,
-    #[case] told: Option<NotifyType>,
+    #[case] told: Option<NotifyKind>,
 ) {
     let mut responder = responder();
     responder.profile.versions.ikev1 = false;
@@ -243,7 +254,7 @@ fn a_profile_without_ikev1_says_so_in_its_way(
         Event::PeerRefused { notify, .. } => Some(*notify),
         _ => None,
     });
-    assert_eq!(refused, told);
+    assert_eq!(refused, told.map(Into::into));
     let dropped = |event: &Event| {
         matches!(event, Event::PacketDropped { reason: DropReason::Ikev1 { .. }, .. })
     };
@@ -262,7 +273,12 @@ fn a_refused_quick_mode_leaves_the_isakmp_sa() {
             Event::ChildRefused { notify, .. } => Some(*notify),
             _ => None,
         });
-        assert_eq!(refused, Some(NotifyType(14)), "{:#?}", node.events);
+        assert_eq!(
+            refused,
+            Some(Some(NotifyKind::NO_PROPOSAL_CHOSEN.into())),
+            "{:#?}",
+            node.events
+        );
         assert_eq!(node.edge.endpoint().footprint().child_spis, 0);
     }
     assert_eq!(sas(&pair), [1, 1]);
@@ -434,6 +450,57 @@ fn both_modes_come_up_over_a_bad_wire(
 }
 
 #[test]
+fn the_third_message_is_sent_again_to_a_responder_that_does_not_ask_for_it() {
+    let mut pair = pair();
+    let offer = offer(Ikev1Mode::Aggressive, IKE, ESP);
+    pair.handle(Side::Initiator, EdgeInput::Command(Command::Initiate(Box::new(offer))));
+    let (end, mut met) = (pair.now + Duration::from_secs(60), Vec::new());
+    while both(&pair) != [(true, true); 2] {
+        let flights = pair.intercept();
+        if flights.is_empty() {
+            assert!(pair.fire_before(end));
+        }
+        for (side, flight) in flights {
+            let Flight::Udp(_, bytes) = &flight else { continue };
+            let exchange = RawMessage::decode(bytes).unwrap().header.exchange;
+            met.push((side, exchange));
+            let seen = met.iter().filter(|one| **one == (side, exchange)).count();
+            // The third message is lost, and the second is never repeated.
+            let lost = match (side, exchange) {
+                (Side::Initiator, ExchangeType::AGGRESSIVE) => seen == 2,
+                (Side::Responder, ExchangeType::AGGRESSIVE) => seen > 1,
+                _ => false,
+            };
+            if !lost {
+                pair.arrive(side, &flight);
+            }
+        }
+    }
+    assert_eq!(traffic(&mut pair), 2);
+    // A peer that has shown that it is there is not told again.
+    let third = (Side::Initiator, ExchangeType::AGGRESSIVE);
+    assert_eq!(met.iter().filter(|one| **one == third).count(), 3, "{met:?}");
+}
+
+#[test]
+fn messages_in_clear_are_aligned_and_padding_is_accepted() {
+    for length in 1..=5 {
+        let mut pair = pair();
+        let mut offer = offer(Ikev1Mode::Aggressive, IKE, ESP);
+        offer.id = Id::fqdn(&"n".repeat(length));
+        pair.handle(Side::Initiator, EdgeInput::Command(Command::Initiate(Box::new(offer))));
+        let flights = pair.intercept();
+        let Flight::Udp(_, bytes) = &flights[0].1 else { panic!("no message") };
+        assert_eq!(bytes.len() % 4, 0, "{length}");
+        pair.arrive(Side::Initiator, &flights[0].1);
+        let odd = |event: &Event| {
+            matches!(event, Event::PacketDropped { reason: DropReason::Malformed { .. }, .. })
+        };
+        assert!(!pair.responder.events.iter().any(odd), "{length}: {:?}", pair.responder.events);
+    }
+}
+
+#[test]
 fn a_lone_first_message_is_answered_once_and_given_up() {
     for mode in [Ikev1Mode::Main, Ikev1Mode::Aggressive] {
         let mut pair = pair();
@@ -599,4 +666,71 @@ fn a_fault_changes_the_message_that_it_is_for() {
     assert!(pair.responder.events.iter().any(dropped));
     pair.advance(Duration::from_secs(1));
     assert_eq!(both(&pair), [(true, true); 2]);
+}
+
+/// An offer of ESP and AH under one number.
+fn bundle(esp: &str, ah: &str) -> Connection {
+    let mut both = offer(Ikev1Mode::Main, IKE, esp);
+    let ah: ChildOffer = ah.parse().unwrap();
+    both.child.push(ah.proposal(1, &[0; 4], false));
+    both
+}
+
+fn bundled(r12: &str) -> Pair {
+    let mut responder = responder();
+    responder.profile.readings.set("R12", r12).unwrap();
+    Pair::new(endpoint_config(), responder)
+}
+
+#[test]
+fn esp_and_ah_are_one_bundle_where_that_is_accepted() {
+    let mut pair = bundled("accept");
+    connect(&mut pair, bundle("aes128-sha1", "ah:md5"));
+    assert_eq!(both(&pair), [(true, true); 2], "{:#?}", pair.responder.events);
+    let over = |event: &Event| match event {
+        Event::ChildEstablished(child) => child.over.map(|over| over.to_string()),
+        _ => None,
+    };
+    for node in [&pair.initiator, &pair.responder] {
+        assert_eq!(node.find(over).as_deref(), Some("ah:md5"));
+        let children =
+            node.keys.iter().filter(|keys| matches!(keys, KeyLogEntry::Child(_))).count();
+        assert_eq!(children, 4, "both protocols, both directions");
+    }
+    assert_eq!(traffic(&mut pair), 2);
+    let raw: Vec<_> = pair
+        .sent
+        .iter()
+        .filter_map(|(_, flight)| match flight {
+            Flight::Raw(protocol, packet) => Some((*protocol, packet[20])),
+            Flight::Udp(..) => None,
+        })
+        .collect();
+    assert_eq!(raw, [(51, 50); 2], "AH is outermost, and holds ESP");
+    pair.advance(Duration::from_secs(28_000));
+    assert_eq!(traffic(&mut pair), 2, "a new bundle has taken the place of the old one");
+    for node in [&pair.initiator, &pair.responder] {
+        assert_eq!(node.events.iter().filter_map(over).collect::<Vec<_>>(), ["ah:md5"; 2]);
+    }
+    pair.command(Side::Responder, Command::DeleteIke { ike: IkeHandle(1) });
+    assert_eq!(sas(&pair), [0, 0]);
+    for node in [&pair.initiator, &pair.responder] {
+        assert_eq!(node.edge.endpoint().footprint().child_spis, 0);
+        assert_eq!(node.edge.data_plane().inbound_sas(), 0);
+    }
+}
+
+#[test]
+fn esp_and_ah_are_refused_where_that_is_not_accepted() {
+    let mut pair = bundled("refuse");
+    connect(&mut pair, bundle("aes128-sha1", "ah:md5"));
+    assert_eq!(both(&pair), [(true, false); 2]);
+    let names_r12 = |event: &Event| match event {
+        Event::ProposalRefused { refusal, .. } => Some(refusal.names("R12")),
+        _ => None,
+    };
+    assert_eq!(pair.responder.find(names_r12), Some(true), "{:#?}", pair.responder.events);
+    for node in [&pair.initiator, &pair.responder] {
+        assert_eq!(node.edge.endpoint().footprint().child_spis, 0);
+    }
 }

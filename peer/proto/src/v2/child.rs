@@ -12,16 +12,17 @@ use crate::endpoint::pair::{self, Pair};
 use crate::event::{Event, Offer, Role, Side};
 use crate::io::IkeHandle;
 use crate::policy::{ChildContext, ChildSelection, TransportMode};
-use crate::sa::{Encap, SaError};
+use crate::sa::{self, Encap, SaError};
 use crate::time::Time;
-use crate::wire::v2::{Message, Notify, Payload, Proposal, Sa, TrafficSelector, Ts};
-use crate::wire::{NotifyType, PayloadType};
+use crate::wire::v2::{Delete, Message, Notify, Payload, Proposal, Sa, TrafficSelector, Ts};
+use crate::wire::{NotifyType, PayloadType, ProtocolId};
 
 /// A Child SA of an established IKE SA.
 #[derive(Debug)]
 pub(crate) struct Child {
     pub(crate) spi_in: u32,
     pub(crate) spi_out: u32,
+    pub(crate) protocol: ProtocolId,
     pub(crate) expires: Time,
 }
 
@@ -88,7 +89,7 @@ pub(crate) fn accept(cx: &mut Context, request: &ChildRequest<'_>) -> Result<Acc
         let why = "R21: transport mode is refused".to_owned();
         return Err(refused(cx, ike, NotifyType::NO_PROPOSAL_CHOSEN, why));
     }
-    let context = ChildContext { ke_group: None, is_first: true, nat: request.nat, runs_ah: false };
+    let context = ChildContext { ke_group: None, is_first: true, nat: request.nat };
     let (suite, mut chosen, spi_out) = match profile.select_child(request.proposals, &context) {
         ChildSelection::Accept { proposal, suite, chosen } => {
             let offered = request.proposals.iter().find(|offer| offer.number == proposal);
@@ -108,7 +109,8 @@ pub(crate) fn accept(cx: &mut Context, request: &ChildRequest<'_>) -> Result<Acc
             let answer = NotifyType::NO_PROPOSAL_CHOSEN;
             let detail = refusal.to_string();
             let (ike, what) = (Some(ike), Offer::Child);
-            cx.event(Event::ProposalRefused { ike, remote, what, refusal, answer });
+            let said = answer.into();
+            cx.event(Event::ProposalRefused { ike, remote, what, refusal, answer: said });
             return Err(refused(cx, request.ike, answer, detail));
         }
     };
@@ -138,7 +140,8 @@ pub(crate) fn spi_of(proposal: &Proposal) -> Result<u32, Misfit> {
 }
 
 fn refused(cx: &mut Context, ike: IkeHandle, notify: NotifyType, detail: String) -> Notify {
-    cx.event(Event::ChildRefused { ike, by: Side::Local, notify, detail });
+    let said = Some(notify.into());
+    cx.event(Event::ChildRefused { ike, by: Side::Local, notify: said, detail });
     Notify::new(notify, Vec::new())
 }
 
@@ -176,6 +179,8 @@ pub(crate) fn install(
             theirs,
             encap,
             replaces: None,
+            over: None,
+            limits: sa::Limits::default(),
         };
         pair::install(cx, ike, pair)
     });
@@ -184,7 +189,17 @@ pub(crate) fn install(
         return Err(refused(cx, ike, NotifyType::NO_PROPOSAL_CHOSEN, error.to_string()));
     }
     let expires = now + core::time::Duration::from_secs(cx.config.profile.timers.child_life);
-    Ok(Child { spi_in, spi_out, expires })
+    Ok(Child { spi_in, spi_out, protocol: suite.protocol.into(), expires })
+}
+
+/// The payloads that delete SAs of ESP and AH by their inbound SPIs: one for each protocol.
+pub(crate) fn deletes(closed: &[(ProtocolId, u32)]) -> Vec<Payload> {
+    let of = |protocol: ProtocolId| {
+        let spis: Vec<u32> =
+            closed.iter().filter(|(known, _)| *known == protocol).map(|(_, spi)| *spi).collect();
+        (!spis.is_empty()).then(|| Payload::Delete(Delete::child(protocol, &spis)))
+    };
+    [ProtocolId::ESP, ProtocolId::AH].into_iter().filter_map(of).collect()
 }
 
 /// The selectors of both sides in a message that asks for or grants a Child SA.

@@ -7,17 +7,17 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::channel::{SecureChannel, Unread};
-use super::child::Child;
+use super::child::{Child, deletes};
 use super::sa::{Arrival, Next, State};
 use super::syntax::Unusable;
 use super::window::{Answered, Due, Pending, Schedule};
 use crate::config::EndpointConfig;
-use crate::datagram::KEEPALIVE;
 use crate::endpoint::context::Context;
-use crate::endpoint::pair::{self, tunnel_of};
+use crate::endpoint::liveness::Liveness;
+use crate::endpoint::pair;
 use crate::event::{CloseReason, DropReason, Event, NatStatus, Role};
 use crate::io::{self, Deadline, IkeHandle, Path, TimerReason};
-use crate::policy::{Dpd, IkeDeleteAnswer, ProbeMode};
+use crate::policy::IkeDeleteAnswer;
 use crate::sa;
 use crate::time::Time;
 use crate::wire::v2::{Delete, Message, Notify, Payload};
@@ -43,17 +43,8 @@ pub(crate) struct Established {
     tasks: VecDeque<Task>,
     answered: Answered,
     init_answered: Answered,
-    dpd: Dpd,
-    last_heard: Time,
-    probe_at: Time,
-    /// When a NAT keepalive may be due; never if this end is not behind a NAT.
-    keepalive_at: Option<Time>,
-    keepalive: Duration,
-    /// When IKE last sent anything, keepalives included.
-    last_sent: Time,
+    liveness: Liveness,
     expires: Time,
-    /// When the data plane last received and sent: its own time, and this SA's.
-    activity: Activity,
 }
 
 /// What an initial exchange ends in.
@@ -71,17 +62,8 @@ pub(crate) struct Opening {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Task {
     DeleteIke(CloseReason),
-    DeleteChild(u32, CloseReason),
+    DeleteChild(ProtocolId, u32, CloseReason),
     Probe,
-}
-
-/// The last traffic of all tunnels, as times of the data plane and of this SA.
-///
-/// Both are kept because the SA's clock may be moved: what was seen before the move is older by it.
-#[derive(Clone, Copy, Debug, Default)]
-struct Activity {
-    inbound: Option<(Time, Time)>,
-    outbound: Option<(Time, Time)>,
 }
 
 impl Established {
@@ -101,8 +83,6 @@ impl Established {
         next_expected: u32,
     ) -> Self {
         let Opening { channel, path, nat, children, answered, init_answered } = opening;
-        let dpd = config.profile.dpd();
-        let keepalive = Duration::from_secs(config.profile.timers.keepalive);
         Self {
             channel,
             path,
@@ -115,14 +95,8 @@ impl Established {
             tasks: VecDeque::new(),
             answered,
             init_answered,
-            dpd,
-            last_heard: now,
-            probe_at: now + dpd.idle,
-            keepalive_at: nat.local.then(|| now + keepalive),
-            keepalive,
-            last_sent: now,
+            liveness: Liveness::new(now, &config.profile, nat.local),
             expires: now + Duration::from_secs(config.profile.timers.ike_life),
-            activity: Activity::default(),
         }
     }
 
@@ -152,8 +126,9 @@ impl Established {
             (at, reason)
         });
         // While a request is on its way its own timer finds out whether the peer is there.
-        let probe = self.pending.is_none().then_some((self.probe_at, TimerReason::DeadPeer));
-        let keepalive = self.keepalive_at.map(|at| (at, TimerReason::Keepalive));
+        let probe =
+            self.pending.is_none().then_some((self.liveness.probe_at(), TimerReason::DeadPeer));
+        let keepalive = self.liveness.keepalive_at().map(|at| (at, TimerReason::Keepalive));
         let child = self.children.iter().map(|child| child.expires).min();
         let child = child.map(|at| (at, TimerReason::ChildLifetime));
         [retransmit, probe, keepalive, child, Some((self.expires, TimerReason::IkeLifetime))]
@@ -172,7 +147,7 @@ impl Established {
         if let Some((task, pending)) = &mut self.pending {
             match pending.timeout(self.path, ike, now, cx) {
                 Due::Not => {}
-                Due::Repeat(_) => self.sent(now),
+                Due::Repeat(_) => self.liveness.sent(now),
                 Due::GiveUp => {
                     let reason = match task {
                         Task::DeleteIke(reason) => *reason,
@@ -182,28 +157,17 @@ impl Established {
                 }
             }
         }
-        // The answer comes as a report and decides whether the mapping needs a keepalive, or whether
-        // there is anything to probe for.
-        let mut asks = false;
-        if let Some(at) = self.keepalive_at.as_mut().filter(|at| now >= **at) {
-            *at = now + self.keepalive;
-            asks = true;
-        }
         let expired: Vec<u32> =
             self.children.iter().filter(|child| now >= child.expires).map(|c| c.spi_in).collect();
         for spi in expired {
             self.expire_child(ike, now, spi, CloseReason::Expired, cx);
         }
         if now >= self.expires {
-            self.expires = now + self.dpd.dead_after();
+            self.expires = now + self.liveness.dpd().dead_after();
             self.begin(ike, now, Task::DeleteIke(CloseReason::Expired), cx);
         }
-        if self.pending.is_none() && now >= self.probe_at {
-            self.probe_at = now + self.dpd.idle;
-            asks = true;
-        }
-        if asks {
-            cx.ask_activity(tunnel_of(ike));
+        if self.liveness.asks(now, self.pending.is_none()) {
+            cx.ask_activity(ike);
         }
         Next::State(State::Established(self))
     }
@@ -219,37 +183,10 @@ impl Established {
         report: &io::Activity,
         cx: &mut Context,
     ) {
-        note(&mut self.activity.inbound, report.last_inbound, skew);
-        note(&mut self.activity.outbound, report.last_outbound, skew);
-        self.keep_open(now, cx);
-        let heard =
-            self.activity.inbound.map_or(self.last_heard, |(_, at)| at.max(self.last_heard));
-        if self.pending.is_some() {
-            return;
-        }
-        if now.since(heard) < self.dpd.idle {
-            self.probe_at = heard + self.dpd.idle;
-            return;
-        }
-        let waits = self.activity.outbound.is_some_and(|(_, at)| at > heard);
-        if self.dpd.mode == ProbeMode::Periodic || waits {
+        self.liveness.note(now, skew, report, self.path, cx);
+        if self.pending.is_none() && self.liveness.is_quiet(now) {
             self.begin(ike, now, Task::Probe, cx);
         }
-    }
-
-    /// Sends a NAT keepalive if neither IKE nor ESP has sent anything for its interval.
-    fn keep_open(&mut self, now: Time, cx: &mut Context) {
-        if self.keepalive_at.is_none() {
-            return;
-        }
-        let esp = self.activity.outbound.map_or(self.last_sent, |(_, at)| at);
-        let mut last = esp.max(self.last_sent);
-        if now.since(last) >= self.keepalive {
-            cx.transmit_raw(self.path, KEEPALIVE.to_vec());
-            self.last_sent = now;
-            last = now;
-        }
-        self.keepalive_at = Some(last + self.keepalive);
     }
 
     /// Starts a request of our own, or queues it behind the one that is on its way.
@@ -267,11 +204,12 @@ impl Established {
         let mut schedule = Schedule::ordinary(&cx.config.timers);
         let payloads = match task {
             Task::DeleteIke(_) => vec![Payload::Delete(Delete::ike())],
-            Task::DeleteChild(spi, _) => vec![Payload::Delete(Delete::esp(&[spi]))],
+            Task::DeleteChild(protocol, spi, _) => deletes(&[(protocol, spi)]),
             Task::Probe => {
                 cx.event(Event::ProbeSent { ike });
-                let tries = self.dpd.probes.saturating_sub(1);
-                schedule = Schedule { first: self.dpd.interval, growth_percent: 100, tries };
+                let dpd = self.liveness.dpd();
+                let tries = dpd.probes.saturating_sub(1);
+                schedule = Schedule { first: dpd.interval, growth_percent: 100, tries };
                 Vec::new()
             }
         };
@@ -280,17 +218,10 @@ impl Established {
         let envelope = self.channel.envelope(ExchangeType::INFORMATIONAL, false, message_id);
         let bytes = self.channel.seal(cx, ike, &envelope, &payloads).unwrap_or_default();
         if !bytes.is_empty() {
-            self.sent(now);
+            self.liveness.sent(now);
         }
         let pending = Pending::send(cx, now, self.path, &envelope, bytes, schedule);
         self.pending = Some((task, pending));
-    }
-
-    fn sent(&mut self, now: Time) {
-        self.last_sent = now;
-        if let Some(at) = &mut self.keepalive_at {
-            *at = now + self.keepalive;
-        }
     }
 
     /// Asks for the IKE SA to be deleted.
@@ -302,15 +233,23 @@ impl Established {
 
     /// Asks for the Child SA that receives on `spi` to be deleted.
     pub(crate) fn delete_child(&mut self, ike: IkeHandle, now: Time, spi: u32, cx: &mut Context) {
-        if self.children.iter().any(|child| child.spi_in == spi) {
-            self.begin(ike, now, Task::DeleteChild(spi, CloseReason::DeletedByUs), cx);
+        if let Some(child) = self.children.iter().find(|child| child.spi_in == spi) {
+            let task = Task::DeleteChild(child.protocol, spi, CloseReason::DeletedByUs);
+            self.begin(ike, now, task, cx);
         }
     }
 
     /// Takes back the offer of the Child SA that was to receive on `spi`: what the peer granted for it
     /// cannot be used, and the peer would keep it otherwise (RFC 7296 §1.4.1).
-    pub(crate) fn disown(&mut self, ike: IkeHandle, now: Time, spi: u32, cx: &mut Context) {
-        self.begin(ike, now, Task::DeleteChild(spi, CloseReason::ProtocolError), cx);
+    pub(crate) fn disown(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        (protocol, spi): (ProtocolId, u32),
+        cx: &mut Context,
+    ) {
+        let task = Task::DeleteChild(protocol, spi, CloseReason::ProtocolError);
+        self.begin(ike, now, task, cx);
     }
 
     /// Deletes a Child SA because it can be used no longer.
@@ -325,7 +264,8 @@ impl Established {
         if let Some(child) = self.children.iter_mut().find(|child| child.spi_in == spi) {
             // Not again while the exchange runs.
             child.expires = now + Duration::from_secs(cx.config.profile.timers.child_life);
-            self.begin(ike, now, Task::DeleteChild(spi, reason), cx);
+            let task = Task::DeleteChild(child.protocol, spi, reason);
+            self.begin(ike, now, task, cx);
         }
     }
 
@@ -360,7 +300,7 @@ impl Established {
             pair::remove(cx, ike, child.spi_in, child.spi_out, reason);
         }
         if self.has_tunnel {
-            cx.data_plane(sa::Command::RemoveTunnel { tunnel: tunnel_of(ike) });
+            cx.data_plane(sa::Command::RemoveTunnel { tunnel: cx.tunnels.of(ike) });
         }
     }
 
@@ -387,7 +327,7 @@ impl Established {
         self.path.remote = to;
         cx.event(Event::PeerMoved { ike, from, to });
         let encap = pair::encap(self.path, self.nat.found());
-        cx.data_plane(sa::Command::SetEncap { tunnel: tunnel_of(ike), encap });
+        cx.data_plane(sa::Command::SetEncap { tunnel: cx.tunnels.of(ike), encap });
     }
 
     pub(crate) fn message(
@@ -426,8 +366,7 @@ impl Established {
     /// A message that is authentic and was never seen before has come: the peer is alive, and where it
     /// says (RFC 7296 §2.4, §2.23). A replayed one shows neither.
     fn heard(&mut self, ike: IkeHandle, now: Time, remote: SocketAddr, cx: &mut Context) {
-        self.last_heard = now;
-        self.probe_at = now + self.dpd.idle;
+        self.liveness.heard(now);
         self.moved(ike, remote, cx);
     }
 
@@ -474,7 +413,7 @@ impl Established {
         let response = self.channel.seal(cx, ike, &envelope, &answer).unwrap_or_default();
         if !response.is_empty() {
             cx.transmit(arrival.path, &response);
-            self.sent(now);
+            self.liveness.sent(now);
         }
         let answered = Answered::new(arrival.bytes, response);
         if let Some(reason) = closes {
@@ -501,18 +440,20 @@ impl Established {
                     };
                     return (answer, Some(CloseReason::DeletedByPeer));
                 }
-                Payload::Delete(delete) if delete.protocol == ProtocolId::ESP => {
+                Payload::Delete(delete) => {
                     for spi in &delete.spis {
                         let Ok(octets) = <[u8; 4]>::try_from(spi.as_slice()) else { continue };
                         let spi_out = u32::from_be_bytes(octets);
                         let reason = CloseReason::DeletedByPeer;
-                        let spi_in =
-                            self.close_child(ike, reason, cx, |child| child.spi_out == spi_out);
-                        closed.extend(spi_in);
+                        let spi_in = self.close_child(ike, reason, cx, |child| {
+                            child.protocol == delete.protocol && child.spi_out == spi_out
+                        });
+                        closed.extend(spi_in.map(|spi| (delete.protocol, spi)));
                     }
                 }
                 Payload::Notify(found) if found.kind == NotifyType::AUTHENTICATION_FAILED => {
                     let (exchange, notify) = (ExchangeType::INFORMATIONAL, found.kind);
+                    let notify = notify.into();
                     cx.event(Event::PeerRefused { ike, exchange, notify, tentative: false });
                     return (Vec::new(), Some(CloseReason::AuthenticationFailed));
                 }
@@ -520,15 +461,10 @@ impl Established {
             }
         }
         // A Child SA that we are deleting as well is not named again (RFC 7296 §1.4.1).
-        if let Some((Task::DeleteChild(spi, _), _)) = self.pending {
-            closed.retain(|closed| *closed != spi);
+        if let Some((Task::DeleteChild(_, spi, _), _)) = self.pending {
+            closed.retain(|(_, closed)| *closed != spi);
         }
-        let answer = if closed.is_empty() {
-            Vec::new()
-        } else {
-            vec![Payload::Delete(Delete::esp(&closed))]
-        };
-        (answer, None)
+        (deletes(&closed), None)
     }
 
     fn response(
@@ -554,7 +490,7 @@ impl Established {
         }
         match task {
             Task::DeleteIke(reason) => return self.closed(reason),
-            Task::DeleteChild(spi, reason) => {
+            Task::DeleteChild(_, spi, reason) => {
                 self.close_child(ike, reason, cx, |child| child.spi_in == spi);
             }
             Task::Probe => cx.event(Event::ProbeAnswered { ike }),
@@ -563,14 +499,6 @@ impl Established {
             self.begin(ike, now, next, cx);
         }
         Next::State(State::Established(self))
-    }
-}
-
-fn note(known: &mut Option<(Time, Time)>, seen: Option<Time>, skew: Duration) {
-    if let Some(seen) = seen
-        && known.is_none_or(|(before, _)| before != seen)
-    {
-        *known = Some((seen, seen + skew));
     }
 }
 

@@ -4,7 +4,6 @@ use core::time::Duration;
 
 use rstest::rstest;
 
-use crate::crypto::suite::ChildProtocol;
 use crate::edge::EdgeInput;
 use crate::event::{CloseReason, DropReason, Event};
 use crate::fault::{Change, Fault};
@@ -38,6 +37,7 @@ fn established(events: &[Event]) -> (bool, bool) {
 #[case("aes256-sha384-ecp384", "aes192-sha384")]
 #[case("aes256gcm16-prfsha256-ecp521", "aes192gcm16")]
 #[case("aes128gcm16-prfsha512-curve25519", "aes128-md5")]
+#[case("aes256-sha256-ecp256", "ah:sha384")]
 fn two_ends_agree_on(#[case] ike: &str, #[case] child: &str) {
     // --> IKE_SA_INIT, <-- IKE_SA_INIT, --> IKE_AUTH, <-- IKE_AUTH
     let pair = connected(ike, child);
@@ -69,6 +69,8 @@ pub(crate) fn echo(source: [u8; 4], destination: [u8; 4], len: usize) -> Vec<u8>
 #[case("aes192-sha256")]
 #[case("null-md5")]
 #[case("aes256-sha512")]
+#[case("ah:md5")]
+#[case("ah:sha256")]
 fn traffic_passes_both_ways(#[case] child: &str) {
     let mut pair = connected("aes256-sha256-ecp256", child);
     let forth = echo([10, 0, 1, 1], [10, 0, 2, 1], 100);
@@ -84,8 +86,8 @@ fn traffic_passes_both_ways(#[case] child: &str) {
             bytes.windows(40).any(|window| window == &forth[20..60])
         }
     });
-    // The control of the line above: NULL encryption hides nothing.
-    assert_eq!(in_clear, child.starts_with("null"));
+    // The control of the line above: NULL encryption and AH hide nothing.
+    assert_eq!(in_clear, child.starts_with("null") || child.starts_with("ah"));
 }
 
 #[test]
@@ -371,15 +373,66 @@ fn a_child_sa_with_a_reserved_spi_is_refused(#[case] spi: u32, #[case] expected:
         Event::ChildRefused { notify, .. } => Some(*notify),
         _ => None,
     });
-    assert_eq!(refused, (!expected.1).then_some(NotifyType::INVALID_SYNTAX));
+    assert_eq!(refused, (!expected.1).then_some(Some(NotifyType::INVALID_SYNTAX.into())));
+}
+
+#[rstest]
+#[case::refused("refuse", (false, 0))]
+#[case::negotiated("negotiate", (true, 1))]
+fn ah_behind_a_nat_goes_by_the_reading_and_is_never_in_udp(
+    #[case] r11: &str,
+    #[case] expected: (bool, usize),
+) {
+    let mut responder = endpoint_config();
+    responder.profile.readings.set("R11", r11).unwrap();
+    let mut pair = Pair::new(endpoint_config(), responder);
+    let mut offer = connection("aes256-sha256-ecp256", "ah:sha256");
+    offer.force_encapsulation = true;
+    pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    let up = pair.responder.find(|event| match event {
+        Event::ChildEstablished(child) => Some(child.udp_encapsulated),
+        _ => None,
+    });
+    assert_eq!(up, expected.0.then_some(false), "{:#?}", pair.responder.events);
+    let packet = echo([10, 0, 1, 1], [10, 0, 2, 1], 100);
+    let tunnel = TunnelId(1);
+    pair.handle(Side::Initiator, EdgeInput::Inner { tunnel, packet: &packet });
+    let sent = pair.intercept();
+    assert_eq!(sent.len(), expected.1);
+    for (_, flight) in &sent {
+        let Flight::Raw(51, packet) = flight else { panic!("it is in UDP: {flight:?}") };
+        // As a NAT would: the sender is somebody else.
+        let mut translated = packet.clone();
+        translated[15] ^= 0x40;
+        pair.arrive(Side::Initiator, &Flight::Raw(51, translated));
+        assert_eq!(pair.responder.inner.len(), 0, "a black hole");
+        pair.arrive(Side::Initiator, flight);
+        assert_eq!(pair.responder.inner.len(), 1, "it was the address");
+    }
+}
+
+#[test]
+fn a_pair_of_ah_is_deleted_as_one_of_ah() {
+    let mut pair = connected("aes256-sha256-ecp256", "ah:sha1");
+    let spi = |event: &Event| match event {
+        Event::ChildEstablished(child) => Some(child.spi_in),
+        _ => None,
+    };
+    let spi = pair.initiator.find(spi).unwrap();
+    pair.command(Side::Initiator, Command::DeleteChild { ike: IkeHandle(1), spi });
+    for node in [&pair.initiator, &pair.responder] {
+        let closed = |event: &Event| matches!(event, Event::ChildClosed { .. });
+        assert!(node.events.iter().any(closed), "{:#?}", node.events);
+        assert_eq!(node.edge.data_plane().inbound_sas(), 0);
+    }
 }
 
 #[test]
 fn what_the_data_plane_cannot_run_is_refused_and_not_granted() {
     let mut responder = endpoint_config();
-    responder.profile.child.protocols.accept.push(ChildProtocol::Ah);
+    responder.profile.child.esn.accept = true;
     let mut pair = Pair::new(endpoint_config(), responder);
-    let offer = connection("aes256-sha256-ecp256", "ah:sha256");
+    let offer = connection("aes256-sha256-ecp256", "aes256gcm16-esn");
     pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
     assert_eq!(established(&pair.responder.events), (true, false));
     for node in [&pair.initiator, &pair.responder] {
@@ -387,7 +440,12 @@ fn what_the_data_plane_cannot_run_is_refused_and_not_granted() {
             Event::ChildRefused { notify, .. } => Some(*notify),
             _ => None,
         });
-        assert_eq!(refused, Some(NotifyType::NO_PROPOSAL_CHOSEN), "{:#?}", node.events);
+        assert_eq!(
+            refused,
+            Some(Some(NotifyType::NO_PROPOSAL_CHOSEN.into())),
+            "{:#?}",
+            node.events
+        );
         assert_eq!(node.edge.endpoint().footprint().child_spis, 0);
     }
 }

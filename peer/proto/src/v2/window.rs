@@ -147,8 +147,13 @@ impl Answered {
         if self.request.is_empty() || self.request != request {
             return None;
         }
+        self.again()
+    }
+
+    /// The answer once more, unasked, and which repetition it is; none if it is empty.
+    pub(crate) fn again(&mut self) -> Option<(&[u8], u32)> {
         self.repeated = self.repeated.saturating_add(1);
-        Some((&self.response, self.repeated))
+        (!self.response.is_empty()).then_some((&self.response, self.repeated))
     }
 }
 

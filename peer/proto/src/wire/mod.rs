@@ -6,6 +6,7 @@
 //! more than a fixed multiple of what it was given. Raw numbers are newtypes ([`num`]); turning
 //! them into algorithms is for the layers above.
 
+pub mod ah;
 pub mod attribute;
 pub mod cursor;
 pub mod error;
@@ -17,6 +18,7 @@ pub mod raw;
 pub mod v1;
 pub mod v2;
 
+pub use ah::{AH_PROTOCOL, AhHeader};
 pub use attribute::Attribute;
 pub use cursor::{Reader, Writer};
 pub use error::{DecodeError, DecodeErrorKind, Limit};

@@ -79,6 +79,15 @@ impl RawMessage {
         self.header.length = u32::try_from(Header::LEN + body).unwrap_or(u32::MAX);
     }
 
+    /// Fills a message without anything behind its payloads up with zeros, which its length counts, to a
+    /// multiple of `alignment` octets.
+    pub fn fill_up(&mut self, alignment: usize) {
+        let length = usize::try_from(self.header.length).unwrap_or(usize::MAX);
+        let full = length.checked_next_multiple_of(alignment).unwrap_or(length);
+        self.trailing = vec![0; full.saturating_sub(length)];
+        self.header.length = u32::try_from(full).unwrap_or(u32::MAX);
+    }
+
     /// How many octets of `trailing` the header's length still counts to the message.
     pub fn trailing_in_message(&self) -> usize {
         let body: usize = self.payloads.iter().map(RawPayload::encoded_len).sum();

@@ -4,13 +4,20 @@ use std::fs::{self, File};
 use std::io::BufReader;
 use std::path::Path;
 
-use ikeproof_proto::testing::fuzz::{Seed, esp_seeds, responder_exchange_seeds};
+use ikeproof_proto::testing::fuzz::{
+    Seed, esp_seeds, isakmp_exchange_seeds, message_v1_seeds, responder_exchange_seeds,
+};
 use ikeproof_proto::transcript::Transcript;
 
 /// The name of each target and its seeds.
-pub fn all() -> [(&'static str, Vec<Seed>); 2] {
+pub fn all() -> [(&'static str, Vec<Seed>); 4] {
     let recorded = transcripts();
-    [("responder_exchange", responder_exchange_seeds(&recorded)), ("esp", esp_seeds(&recorded))]
+    [
+        ("responder_exchange", responder_exchange_seeds(&recorded)),
+        ("isakmp_exchange", isakmp_exchange_seeds(&recorded)),
+        ("message_v1", message_v1_seeds()),
+        ("esp", esp_seeds(&recorded)),
+    ]
 }
 
 /// The recorded sessions with real peers, named after peer and file.

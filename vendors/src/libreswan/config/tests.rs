@@ -3,9 +3,9 @@ use std::time::Duration;
 use rstest::rstest;
 
 use super::*;
-use crate::peer::Psk;
+use crate::peer::{Login, Psk};
 
-const ALL: Words = Words { all: true };
+const ALL: Words = Words { all: true, rsa: false };
 
 fn ike(encr: Encr, integ: &[Integ], prf: &[Prf], group: u16) -> IkeProposal {
     IkeProposal {
@@ -26,6 +26,8 @@ fn config() -> PeerConfig {
             local: end(10, Some(Identity::Email(String::from("a@b.example")))),
             remote: end(2, Some(Identity::Fqdn(String::from("edge.example.com")))),
             psk: Psk::new("secret"),
+            login: None,
+            mode_config: ModeConfig::Off,
             ike: vec![ike(Encr::AesCbc(128), &[Integ::Sha1], &[], 14)],
             children: vec![Child {
                 name: String::from("net"),
@@ -35,10 +37,12 @@ fn config() -> PeerConfig {
                     encr: vec![Encr::AesGcm(128, 16)],
                     ..Default::default()
                 }],
+                over: None,
                 local: vec![Selector::network([10, 1, 0, 0], 24)],
                 remote: vec![Selector::network([0, 0, 0, 0], 0)],
                 start: Start::Wait,
                 rekey: None,
+                life_bytes: None,
                 replay_window: None,
             }],
             force_encap: false,
@@ -46,6 +50,7 @@ fn config() -> PeerConfig {
             mobike: None,
             dpd: None,
             rekey: None,
+            life_bytes: None,
         }],
         ..Default::default()
     }
@@ -84,6 +89,73 @@ fn several_selectors_are_refused() {
 }
 
 #[test]
+fn certificates_take_the_place_of_a_secret() {
+    let mut wanted = config();
+    let secret = render(&wanted, true).unwrap();
+    assert!(secret.conf.contains("authby=secret") && !secret.conf.contains("leftcert="));
+    wanted.rsa = Some(crate::peer::rsa_of_a_test());
+    let rendered = render(&wanted, true).unwrap();
+    for line in [
+        "    authby=rsasig\n",
+        "    leftcert=ikeproof-own\n",
+        "    leftrsasigkey=%cert\n",
+        "    rightrsasigkey=%cert\n",
+    ] {
+        assert!(rendered.conf.contains(line), "{line}: {}", rendered.conf);
+    }
+    assert_eq!(rendered.secrets, "");
+    let script = import();
+    assert!(script.contains("pk12util -i own.p12") && script.contains("rm -f own.key own.p12"));
+}
+
+#[rstest]
+#[case(Fragmentation::Off, Some("    fragmentation=no\n"))]
+#[case(Fragmentation::On, Some("    fragmentation=yes\n"))]
+#[case(Fragmentation::Force, Some("    fragmentation=force\n"))]
+#[case(Fragmentation::Accept, None)]
+fn fragmentation_has_its_words(#[case] wanted: Fragmentation, #[case] line: Option<&str>) {
+    let mut config = config();
+    config.connections[0].fragmentation = Some(wanted);
+    match (render(&config, true), line) {
+        (Ok(rendered), Some(line)) => assert!(rendered.conf.contains(line), "{}", rendered.conf),
+        (Err(refused), None) => assert_eq!(refused.what, "taking fragments only"),
+        (rendered, _) => panic!("{rendered:?}"),
+    }
+}
+
+#[rstest]
+#[case(ModeConfig::Pull, "yes")]
+#[case(ModeConfig::Push, "no")]
+fn a_client_of_mode_config_has_no_subnet(#[case] how: ModeConfig, #[case] pull: &str) {
+    let mut wanted = config();
+    wanted.connections[0].mode_config = how;
+    assert_eq!(render(&wanted, true).unwrap_err().what, "mode-config");
+    wanted.connections[0].version = Version::V1Main;
+    wanted.connections[0].mobike = None;
+    let conf = render(&wanted, true).unwrap().conf;
+    let pull = format!("    modecfgpull={pull}\n");
+    for line in ["    leftmodecfgclient=yes\n", "    rightmodecfgserver=yes\n", &pull] {
+        assert!(conf.contains(line), "{line}: {conf}");
+    }
+    assert!(!conf.contains("leftsubnet=") && conf.contains("rightsubnet="), "{conf}");
+}
+
+#[test]
+fn ah_is_rendered_and_not_together_with_esp() {
+    let mut wanted = config();
+    let child = &mut wanted.connections[0].children[0];
+    let ah = ChildProposal { integ: vec![Integ::Sha384], ..Default::default() };
+    (child.protocol, child.proposals) = (Protocol::Ah, vec![ah.clone()]);
+    let rendered = render(&wanted, false).unwrap();
+    for line in ["phase2=ah\n", "ah=sha2_384\n"] {
+        assert!(rendered.conf.contains(line), "{line} in {}", rendered.conf);
+    }
+    let mut both = config();
+    both.connections[0].children[0].over = Some(ah);
+    assert_eq!(render(&both, false).unwrap_err().what, "ESP and AH together");
+}
+
+#[test]
 fn a_connection_is_rendered_whole() {
     let rendered = render(&config(), false).unwrap();
     for line in [
@@ -104,6 +176,41 @@ fn a_connection_is_rendered_whole() {
     assert_eq!(rendered.secrets, "a@b.example @edge.example.com : PSK 0x736563726574\n");
     assert_eq!(rendered.names, [(String::from("edge.net"), false)]);
     assert!(!rendered.conf.contains("736563726574"));
+}
+
+#[test]
+fn a_login_has_its_password_in_the_secrets_alone() {
+    let mut wanted = config();
+    assert!(!render(&wanted, false).unwrap().conf.contains("xauth"));
+    let login = |password: &str| {
+        Some(Login { name: String::from("alice"), password: Psk::new(password), then: None })
+    };
+    let mut twice = login("pass");
+    if let Some(login) = &mut twice {
+        login.then = Some(Psk::new("other"));
+    }
+    wanted.connections[0].login = login("pass");
+    assert_eq!(render(&wanted, false).unwrap_err().what, "XAUTH");
+    wanted.connections[0].version = Version::V1Main;
+    let rendered = render(&wanted, false).unwrap();
+    for line in ["leftxauthclient=yes\n", "rightxauthserver=yes\n", "leftusername=alice\n"] {
+        assert!(rendered.conf.contains(line), "{line} in {}", rendered.conf);
+    }
+    assert!(rendered.secrets.ends_with("@alice : XAUTH \"pass\"\n"), "{}", rendered.secrets);
+    assert!(!rendered.conf.contains("pass"));
+    wanted.connections[0].login = twice;
+    assert_eq!(render(&wanted, false).unwrap_err().what, "another password when asked again");
+    for password in ["", "two words", "a\"b", "a\nb"] {
+        wanted.connections[0].login = login(password);
+        assert_eq!(render(&wanted, false).unwrap_err().what, "such a password");
+    }
+}
+
+#[test]
+fn a_volume_is_refused() {
+    let mut wanted = config();
+    wanted.connections[0].children[0].life_bytes = Some(1);
+    assert_eq!(render(&wanted, false).unwrap_err().what, "a volume of an SA");
 }
 
 #[rstest]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use rstest::rstest;
 
 use super::*;
-use crate::peer::{Dpd, Psk};
+use crate::peer::{Dpd, Login, Psk};
 
 fn connection() -> Connection {
     Connection {
@@ -16,6 +16,8 @@ fn connection() -> Connection {
             identity: Some(Identity::Fqdn(String::from("edge.example.com"))),
         },
         psk: Psk::new("secret"),
+        login: None,
+        mode_config: ModeConfig::Off,
         ike: vec![IkeProposal {
             encr: vec![Encr::AesCbc(128)],
             integ: vec![Integ::Sha1],
@@ -30,10 +32,12 @@ fn connection() -> Connection {
                 encr: vec![Encr::AesGcm(128, 16)],
                 ..Default::default()
             }],
+            over: None,
             local: vec![Selector::network([10, 1, 0, 0], 24)],
             remote: vec![Selector::network([10, 2, 0, 0], 24)],
             start: Start::Wait,
             rekey: None,
+            life_bytes: None,
             replay_window: None,
         }],
         force_encap: false,
@@ -41,6 +45,7 @@ fn connection() -> Connection {
         mobike: Some(false),
         dpd: None,
         rekey: None,
+        life_bytes: None,
     }
 }
 
@@ -89,6 +94,47 @@ fn identities(#[case] identity: Identity, #[case] expected: &str) {
     assert_eq!(identity_text(&identity), expected);
 }
 
+#[rstest]
+#[case(Fragmentation::Off, "no")]
+#[case(Fragmentation::Accept, "accept")]
+#[case(Fragmentation::On, "yes")]
+#[case(Fragmentation::Force, "force")]
+fn fragmentation_has_its_words(#[case] wanted: Fragmentation, #[case] word: &str) {
+    let mut connection = connection();
+    connection.fragmentation = Some(wanted);
+    let rendered = render(&config(connection), DataPlane::Guest).unwrap();
+    let section = rendered.connections[0].entries()[0].1.clone();
+    assert_eq!(section.text("fragmentation"), word);
+}
+
+#[rstest]
+#[case(ModeConfig::Pull, "yes")]
+#[case(ModeConfig::Push, "no")]
+fn a_client_of_mode_config_takes_any_address(#[case] how: ModeConfig, #[case] pull: &str) {
+    let mut wanted = connection();
+    wanted.mode_config = how;
+    let error = render(&config(wanted.clone()), DataPlane::Guest).unwrap_err();
+    assert_eq!(error.what, "mode-config in IKEv2");
+    wanted.version = Version::V1Main;
+    let rendered = render(&config(wanted), DataPlane::Guest).unwrap();
+    let section = rendered.connections[0].entries()[0].1.clone();
+    assert_eq!((section.text("pull"), section.list("vips")), (pull, vec!["0.0.0.0".to_owned()]));
+    let child = section.at("children").unwrap().entries()[0].1.clone();
+    assert_eq!(child.list("local_ts"), ["dynamic"]);
+}
+
+#[test]
+fn transport_mode_is_between_the_ends() {
+    let mut wanted = connection();
+    wanted.children[0].mode = Mode::Transport;
+    let rendered = render(&config(wanted), DataPlane::Guest).unwrap();
+    let section = rendered.connections[0].entries()[0].1.clone();
+    let child = section.at("children").unwrap().entries()[0].1.clone();
+    assert_eq!(child.text("mode"), "transport");
+    let both = ["local_ts", "remote_ts"].map(|key| child.list(key));
+    assert_eq!(both, [["dynamic"], ["dynamic"]]);
+}
+
 #[test]
 fn an_unknown_group_is_refused() {
     let mut wanted = connection();
@@ -107,6 +153,22 @@ fn userspace_refuses_what_libipsec_lacks(#[case] change: fn(&mut Child), #[case]
     let error = render(&config(wanted.clone()), DataPlane::Userspace).unwrap_err();
     assert_eq!(error.what, what);
     assert!(render(&config(wanted), DataPlane::Guest).is_ok());
+}
+
+#[test]
+fn ah_is_rendered_and_not_together_with_esp() {
+    let ah = ChildProposal { integ: vec![Integ::Sha384], ..ChildProposal::default() };
+    let mut wanted = connection();
+    let child = &mut wanted.children[0];
+    (child.protocol, child.proposals) = (Protocol::Ah, vec![ah.clone()]);
+    let rendered = render(&config(wanted), DataPlane::Guest).unwrap();
+    let text = rendered.connections[0].to_string();
+    assert!(text.contains("ah_proposals = sha384-noesn"), "{text}");
+    assert!(!text.contains("esp_proposals"), "{text}");
+    let mut both = connection();
+    both.children[0].over = Some(ah);
+    let error = render(&config(both), DataPlane::Guest).unwrap_err();
+    assert_eq!(error.what, "ESP and AH together");
 }
 
 #[test]
@@ -134,6 +196,45 @@ fn a_connection_is_rendered_whole_and_without_its_secret() {
 }
 
 #[test]
+fn a_login_is_a_second_round_of_the_own_side() {
+    let mut wanted = connection();
+    assert!(
+        !render(&config(wanted.clone()), DataPlane::Guest).unwrap().connections[0]
+            .to_string()
+            .contains("xauth")
+    );
+    let (name, password) = (String::from("alice"), Psk::new("pass"));
+    wanted.login = Some(Login { name, password, then: None });
+    let error = render(&config(wanted.clone()), DataPlane::Guest).unwrap_err();
+    assert_eq!(error.what, "XAUTH in IKEv2");
+    wanted.version = Version::V1Main;
+    let rendered = render(&config(wanted), DataPlane::Guest).unwrap();
+    let text = rendered.connections[0].to_string();
+    for line in ["local-xauth", "auth = xauth", "xauth_id = alice", "auth = psk"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    let secret = &rendered.secrets[1];
+    assert_eq!(secret.at("data"), Some(&Node::Octets(b"pass".to_vec())));
+    assert_eq!(secret.list("owners"), ["alice"]);
+    assert!(!text.contains("pass") && secret.to_string().contains("type = XAUTH"));
+}
+
+#[test]
+fn a_pair_is_replaced_before_its_volume_is_spent_and_an_isakmp_sa_has_none() {
+    let mut wanted = connection();
+    wanted.version = Version::V1Main;
+    wanted.children[0].life_bytes = Some(1_000_000);
+    let rendered = render(&config(wanted.clone()), DataPlane::Guest).unwrap();
+    let text = rendered.connections[0].to_string();
+    for line in ["life_bytes = 1000000", "rekey_bytes = 900000", "rand_bytes = 0"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+    wanted.life_bytes = Some(1_000_000);
+    let error = render(&config(wanted), DataPlane::Guest).unwrap_err();
+    assert_eq!(error.what, "a volume of an IKE SA");
+}
+
+#[test]
 fn what_is_tuned_is_told() {
     let (text, tuned) = strongswan_conf(&Daemon::default(), DataPlane::Userspace);
     assert!(text.contains("retransmit_tries = 3") && text.contains("load = yes"));
@@ -146,4 +247,26 @@ fn what_is_tuned_is_told() {
     let (text, tuned) = strongswan_conf(&daemon, DataPlane::Guest);
     assert!(text.contains("retransmit_timeout = 0.5") && text.contains("load = no"));
     assert!(tuned.is_empty());
+}
+
+#[test]
+fn certificates_take_the_place_of_a_secret() {
+    let mut wanted = config(connection());
+    let auth = |rendered: &Rendered| rendered.connections[0].to_string();
+    let secret = render(&wanted, DataPlane::Host).unwrap();
+    assert!(secret.certificates.is_empty() && auth(&secret).contains("psk"));
+    wanted.rsa = Some(crate::peer::rsa_of_a_test());
+    let rendered = render(&wanted, DataPlane::Host).unwrap();
+    assert!(auth(&rendered).contains("pubkey") && !auth(&rendered).contains("psk"));
+    assert!(rendered.secrets.is_empty());
+    let octets = |text: &str| Node::Octets(text.as_bytes().to_vec());
+    let certificate = |flag: &str, text: &str| {
+        let node = Node::section().with("type", "X509").with("flag", flag);
+        ("load-cert", node.with("data", octets(text)))
+    };
+    let key = Node::section().with("type", "any").with("data", octets("own key"));
+    assert_eq!(
+        rendered.certificates,
+        [certificate("CA", "authority"), certificate("NONE", "own certificate"), ("load-key", key)]
+    );
 }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use ikeproof_audit::{Auditor, Finding};
+use ikeproof_audit::{Applied, Auditor, Decoded, Finding, Observed};
 use ikeproof_proto::crypto::keys::signed_octets;
 use ikeproof_proto::crypto::{Provider, RustCrypto};
+use ikeproof_proto::event::KeyLogEntry;
 use ikeproof_proto::wire::PayloadType;
 
 use super::draft::Draft;
@@ -50,36 +51,72 @@ impl Lab {
 
     /// All findings, with all keys known from the start.
     pub fn findings(&self) -> Vec<Finding> {
-        let mut auditor = Auditor::with_provider(Arc::new(RustCrypto));
-        let mut findings = Vec::new();
-        for key in &self.keys {
-            findings.extend(auditor.add_keys(key));
-        }
-        for observed in &self.seen {
-            findings.extend(auditor.datagram(observed));
-        }
-        findings.extend(auditor.finish());
-        findings
+        audited(&self.keys, &self.seen).0
     }
 
     /// All findings, with each key coming after `late` datagrams more than it was there.
     pub fn findings_late(&self, late: usize) -> Vec<Finding> {
-        let mut auditor = Auditor::with_provider(Arc::new(RustCrypto));
-        let mut findings = Vec::new();
-        for (number, observed) in self.seen.iter().enumerate() {
-            findings.extend(auditor.datagram(observed));
-            for (key, &at) in self.keys.iter().zip(&self.keys_at) {
-                if at + late == number + 1 {
-                    findings.extend(auditor.add_keys(key));
-                }
-            }
-        }
-        for (key, &at) in self.keys.iter().zip(&self.keys_at) {
-            if at + late > self.seen.len() {
+        findings_late(&self.seen, &self.keys, &self.keys_at, late)
+    }
+}
+
+/// All findings and the timeline, with all keys known from the start.
+pub fn audited(keys: &[KeyLogEntry], seen: &[Observed]) -> (Vec<Finding>, Vec<Decoded>) {
+    let (mut auditor, findings) = finished(keys, seen);
+    (findings, auditor.take_timeline())
+}
+
+/// How often each rule was applied, with all keys known from the start.
+pub fn applied(keys: &[KeyLogEntry], seen: &[Observed]) -> Vec<Applied> {
+    finished(keys, seen).0.applied()
+}
+
+/// The findings of rules that, by their own count, were never applied to who broke them.
+pub fn out_of_nothing(keys: &[KeyLogEntry], seen: &[Observed]) -> Vec<Finding> {
+    let (auditor, mut findings) = finished(keys, seen);
+    let applied = auditor.applied();
+    findings.retain(|finding| {
+        let counts = applied.iter().find(|it| it.rule.id == finding.requirement);
+        counts.is_none_or(|counts| counts.to(finding.by) == 0)
+    });
+    findings
+}
+
+fn finished(keys: &[KeyLogEntry], seen: &[Observed]) -> (Auditor, Vec<Finding>) {
+    let mut auditor = Auditor::with_provider(Arc::new(RustCrypto));
+    let mut findings = Vec::new();
+    for key in keys {
+        findings.extend(auditor.add_keys(key));
+    }
+    for observed in seen {
+        findings.extend(auditor.datagram(observed));
+    }
+    findings.extend(auditor.finish());
+    (auditor, findings)
+}
+
+/// All findings, with each key coming after `late` datagrams more than were seen before it.
+pub fn findings_late(
+    seen: &[Observed],
+    keys: &[KeyLogEntry],
+    keys_at: &[usize],
+    late: usize,
+) -> Vec<Finding> {
+    let mut auditor = Auditor::with_provider(Arc::new(RustCrypto));
+    let mut findings = Vec::new();
+    for (number, observed) in seen.iter().enumerate() {
+        findings.extend(auditor.datagram(observed));
+        for (key, &at) in keys.iter().zip(keys_at) {
+            if at + late == number + 1 {
                 findings.extend(auditor.add_keys(key));
             }
         }
-        findings.extend(auditor.finish());
-        findings
     }
+    for (key, &at) in keys.iter().zip(keys_at) {
+        if at + late > seen.len() {
+            findings.extend(auditor.add_keys(key));
+        }
+    }
+    findings.extend(auditor.finish());
+    findings
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ikeproof_audit::{Observed, Sender, Transport};
 use ikeproof_proto::crypto::{
-    ChildSuite, Esn, Group, Hash, IkeSuite, Provider, RustCrypto, SecretBytes, dh,
+    ChildProtocol, ChildSuite, Esn, Group, Hash, IkeSuite, Provider, RustCrypto, SecretBytes, dh,
 };
 use ikeproof_proto::event::{ChildKeyLog, IkeKeyLog, KeyLogEntry};
 use ikeproof_proto::time::Time;
@@ -43,6 +43,8 @@ pub const CBC: Profile = Profile {
 pub const GCM: Profile =
     Profile { ike: "aes128gcm16-prfsha384-curve25519", esp: "aes128gcm16", ..CBC };
 pub const MODP: Profile = Profile { ike: "aes128-sha1-modp1024", esp: "chacha20poly1305", ..CBC };
+
+pub const AH: Profile = Profile { esp: "ah:sha256", ..CBC };
 
 /// An IKE SA as both sides know it.
 #[derive(Clone)]
@@ -374,7 +376,11 @@ impl Lab {
         };
         let content = super::esp::ping(inner_src, inner_dst, seq as u16);
         let iv = self.random(keys.encr.iv_len());
-        let carrier = if self.profile.nat { Carrier::Udp4500 } else { Carrier::Raw };
+        let carrier = match (self.esp.protocol, self.profile.nat) {
+            (ChildProtocol::Ah, _) => Carrier::Ah,
+            (ChildProtocol::Esp, true) => Carrier::Udp4500,
+            (ChildProtocol::Esp, false) => Carrier::Raw,
+        };
         let mut draft = EspDraft {
             from,
             src,
@@ -388,6 +394,7 @@ impl Lab {
             content,
             next: 4,
             padding: None,
+            ah: (0, 0, None),
             wire: Vec::new(),
             copies: 1,
         };
@@ -399,6 +406,7 @@ impl Lab {
         let port = |address: SocketAddr, port| SocketAddr::new(address.ip(), port);
         let transport = match draft.carrier {
             Carrier::Raw => Transport::Esp { src: src.ip(), dst: dst.ip() },
+            Carrier::Ah => Transport::Ah { src: src.ip(), dst: dst.ip() },
             Carrier::Udp4500 => Transport::Udp { src, dst, marker: true },
             Carrier::Udp500 => {
                 Transport::Udp { src: port(src, 500), dst: port(dst, 500), marker: false }

@@ -3,7 +3,7 @@
 
 pub mod draft;
 pub mod esp;
-mod judge;
+pub mod judge;
 pub mod lab;
 pub mod script;
 pub mod seal;

@@ -17,7 +17,7 @@
 
 use ikeproof_audit::Sender;
 use ikeproof_proto::crypto::keys::natd_hash;
-use ikeproof_proto::crypto::{Group, Integ};
+use ikeproof_proto::crypto::{ChildProtocol, Group, Integ};
 use ikeproof_proto::event::KeyLogEntry;
 use ikeproof_proto::wire::v2::{
     Auth, Delete, Id, Ke, Nonce, Notify, Payload, Proposal, Sa, TrafficSelector, Transform, Ts,
@@ -75,10 +75,12 @@ impl Lab {
     pub fn esp_transforms(&self, group: Option<Group>) -> Vec<Transform> {
         let suite = self.esp;
         let (encr, bits) = suite.encr.iana();
-        let mut transforms =
-            vec![Transform::encr(EncrId(encr), bits), Transform::esn(EsnId(suite.esn.iana()))];
+        let mut transforms = vec![Transform::esn(EsnId(suite.esn.iana()))];
+        if suite.protocol == ChildProtocol::Esp {
+            transforms.insert(0, Transform::encr(EncrId(encr), bits));
+        }
         if suite.integ != Integ::None {
-            transforms.insert(1, Transform::integ(IntegId(suite.integ.iana())));
+            transforms.insert(transforms.len() - 1, Transform::integ(IntegId(suite.integ.iana())));
         }
         transforms.extend(group.map(|group| Transform::ke(GroupId(group.iana()))));
         transforms
@@ -191,10 +193,19 @@ impl Lab {
         [Payload::TsI(net(1)), Payload::TsR(net(2))]
     }
 
+    pub fn child_protocol(&self) -> ProtocolId {
+        match self.esp.protocol {
+            ChildProtocol::Esp => ProtocolId::ESP,
+            ChildProtocol::Ah => ProtocolId::AH,
+        }
+    }
+
     pub fn esp_sa(&self, spi: u32, group: Option<Group>) -> Payload {
         let transforms = self.esp_transforms(group);
         let spi = spi.to_be_bytes().to_vec();
-        Payload::Sa(Sa { proposals: vec![Proposal::new(1, ProtocolId::ESP, spi, transforms)] })
+        Payload::Sa(Sa {
+            proposals: vec![Proposal::new(1, self.child_protocol(), spi, transforms)],
+        })
     }
 
     fn auth_exchange(&mut self) {
@@ -275,7 +286,11 @@ impl Lab {
             Payload::Ke(Ke { group: GroupId(group.iana()), data: lab.public(group) })
         };
         let payloads = vec![
-            Payload::Notify(Notify::child(NotifyType::REKEY_SA, ProtocolId::ESP, old[index(PEER)])),
+            Payload::Notify(Notify::child(
+                NotifyType::REKEY_SA,
+                self.child_protocol(),
+                old[index(PEER)],
+            )),
             self.esp_sa(0xc0de_0002, Some(group)),
             Payload::Nonce(Nonce(self.random(32))),
             ke(self),
@@ -299,7 +314,8 @@ impl Lab {
 
     fn delete_child(&mut self) {
         let [peer, edge] = self.children[0].spi;
-        let delete = |spi| vec![Payload::Delete(Delete::esp(&[spi]))];
+        let protocol = self.child_protocol();
+        let delete = |spi| vec![Payload::Delete(Delete::child(protocol, &[spi]))];
         self.exchange("delete-request", "delete-response", PEER, delete(peer), delete(edge));
     }
 

@@ -9,6 +9,7 @@ mod keys;
 mod mac;
 mod modp;
 mod providers;
+mod rsa;
 mod secrecy;
 mod suite;
 

@@ -6,13 +6,13 @@ use rstest::rstest;
 
 use crate::config::EndpointConfig;
 use crate::crypto::suite::{ChildProtocol, Group};
-use crate::edge::EdgeInput;
+use crate::edge::{ESP_PROTOCOL, EdgeInput};
 use crate::event::{DropReason, Event, NotStarted};
 use crate::fault::{Change, Fault};
 use crate::io::{Command, IkeHandle};
 use crate::sa::TunnelId;
 use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
-use crate::wire::{ExchangeType, PayloadType, TransformType};
+use crate::wire::{AH_PROTOCOL, ExchangeType, PayloadType, TransformType};
 
 const OFFER: &str = "aes256-sha256-ecp256";
 
@@ -227,10 +227,14 @@ fn reading_r21_says_what_transport_mode_gets(#[case] r21: &str, #[case] is_up: b
     assert_eq!(pair.responder.edge.endpoint().ike_sas(), 1);
 }
 
-#[test]
-fn an_offer_of_ah_does_not_keep_esp_out() {
+#[rstest]
+#[case::both(true, AH_PROTOCOL)]
+#[case::only_esp(false, ESP_PROTOCOL)]
+fn of_ah_and_esp_the_first_that_is_accepted_is_run(#[case] accepts_ah: bool, #[case] runs: u8) {
     let mut responder = endpoint_config();
-    responder.profile.child.protocols.accept.push(ChildProtocol::Ah);
+    if !accepts_ah {
+        responder.profile.child.protocols.accept = vec![ChildProtocol::Esp];
+    }
     let mut pair = Pair::new(endpoint_config(), responder);
     let mut offer = connection(OFFER, "ah:sha256");
     let mut esp = connection(OFFER, "aes256gcm16").child.remove(0);
@@ -244,4 +248,9 @@ fn an_offer_of_ah_does_not_keep_esp_out() {
     pair.handle(Side::Initiator, EdgeInput::Inner { tunnel, packet: &packet });
     pair.deliver();
     assert_eq!(pair.responder.inner.len(), 1);
+    let raw = pair.sent.iter().find_map(|(_, flight)| match flight {
+        Flight::Raw(protocol, _) => Some(*protocol),
+        Flight::Udp(..) => None,
+    });
+    assert_eq!(raw, Some(runs));
 }

@@ -75,6 +75,22 @@ fn same_seed_same_drops_and_the_control_drops_nothing() {
 }
 
 #[test]
+fn after_a_while_the_network_can_be_calm() {
+    let lossy = Impairment { loss: Chance::ALWAYS, delay_ms: 5, ..Impairment::default() };
+    let config = MiddleboxConfig {
+        to_edge: DirectionConfig { ike: lossy, data: lossy },
+        ..MiddleboxConfig::default()
+    };
+    let mut middlebox = Middlebox::new(config);
+    middlebox.handle(at(0), Direction::ToEdge, ike(34, 0));
+    middlebox.calm();
+    middlebox.handle(at(0), Direction::ToEdge, ike(35, 1));
+    assert_eq!(middlebox.poll_timeout(), Some(at(5)));
+    let arrived = drain(&mut middlebox);
+    assert_eq!(arrived.len(), 1, "{arrived:?}");
+}
+
+#[test]
 fn a_message_gets_through_at_the_fourth_copy_at_the_latest() {
     let ike_loss = Impairment { loss: Chance::ALWAYS, ..Default::default() };
     let to_peer = DirectionConfig { ike: ike_loss, ..Default::default() };
@@ -149,6 +165,18 @@ fn release_orders() {
     assert_eq!(middlebox.release(at(3), rule, Release::Reversed), 2);
     let order: Vec<_> = drain(&mut middlebox).iter().map(|d| d.datagram.bytes[7]).collect();
     assert_eq!(order, [1, 3, 2]);
+}
+
+#[test]
+fn a_rule_that_is_lifted_lets_go_and_holds_no_more() {
+    let mut middlebox = Middlebox::new(MiddleboxConfig::default());
+    let rule = middlebox.add_rule(Rule::new(Action::Hold));
+    middlebox.handle(at(1), Direction::ToPeer, esp(1));
+    assert!(drain(&mut middlebox).is_empty());
+    assert_eq!(middlebox.lift(at(2), rule, Release::InOrder), 1);
+    middlebox.handle(at(3), Direction::ToPeer, esp(2));
+    let order: Vec<_> = drain(&mut middlebox).iter().map(|d| d.datagram.bytes[7]).collect();
+    assert_eq!(order, [1, 2]);
 }
 
 #[test]

@@ -1,5 +1,4 @@
-//! Which credential a peer of IKEv1 authenticates with (facts F03 to F05 and F25; readings R14, R15,
-//! R17, R18).
+//! Which credential a peer of IKEv1 authenticates with (facts F03 to F05 and F25; readings R14 to R18).
 //!
 //! In main mode the pre-shared key is needed before the identity is known, so the address names it;
 //! in aggressive mode the identity comes first.
@@ -9,7 +8,7 @@ use core::net::IpAddr;
 use crate::crypto::SecretBytes;
 use crate::policy::identity::{Credential, Identity, IdentityQuery, IdentityRefusal};
 use crate::policy::profile::Profile;
-use crate::policy::readings::{AggressiveWithAddress, MainWithoutAddress};
+use crate::policy::readings::{AggressiveWithAddress, MainWithSignatures, MainWithoutAddress};
 
 /// The key of main mode, as far as the address tells.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +44,28 @@ impl Profile {
                 change: "use aggressive mode with a named credential, or IKEv2".to_owned(),
             }),
         }
+    }
+
+    /// Whether main mode with signatures may come from that address. It needs no credential, but an edge
+    /// may hold that main mode is for known addresses all the same.
+    ///
+    /// # Errors
+    /// If it may not.
+    pub fn main_mode_by_signature(
+        &self,
+        source: IpAddr,
+        credentials: &[Credential],
+    ) -> Result<(), IdentityRefusal> {
+        let named = Identity::Ip(source);
+        let is_known = credentials.iter().any(|credential| credential.id == named);
+        if is_known || self.readings.r16 == MainWithSignatures::PskOnly {
+            return Ok(());
+        }
+        Err(IdentityRefusal {
+            rule: "R16 (F36)".to_owned(),
+            says: format!("main mode is not for {source}, which may change"),
+            change: "use aggressive mode, or IKEv2".to_owned(),
+        })
     }
 
     /// Checks the identity that a peer asserts in main mode, whose key was found by `named`.

@@ -6,14 +6,20 @@
 
 mod answer;
 mod identity;
+mod life;
 mod offer;
 mod phase1;
 mod phase2;
+mod remote_access;
 mod table;
 
-pub use answer::{V1AnswerError, check_phase1_answer, check_phase2_answer};
+pub use answer::{
+    OverAnswer, V1AnswerError, check_phase1_answer, check_phase2_answer, check_phase2_over,
+};
 pub use identity::MainModeKey;
+pub use life::{Life, Lifetime};
 pub use offer::{Phase2Offer, phase1_offer, phase2_offer};
-pub use phase1::{Lifetime, Phase1Choice, Phase1Context};
+pub use phase1::{Phase1Choice, Phase1Context};
 pub use phase2::{Phase2Choice, Phase2Context};
+pub use remote_access::{AddressPool, RemoteAccess, XauthUser};
 pub use table::{Ikev1Mode, Ikev1Policy};

@@ -1,13 +1,14 @@
 //! Offers as the initiator: wide proposals in the words of IKEv2, written out as the complete sets
 //! that IKEv1 wants.
 
+use super::life::Life;
 use crate::crypto::suite::{Encr, Esn, Group, Integ};
 use crate::policy::algorithm::Algorithm;
 use crate::wire::attribute::Attribute;
 use crate::wire::num::ProtocolId;
 use crate::wire::v1::num::{
-    AhTransform, Encapsulation, LifeType, Phase1Attr, Phase1Auth, Phase1Encr, Phase1Hash,
-    Phase2Attr, Phase2Auth,
+    AhTransform, Encapsulation, Phase1Attr, Phase1Auth, Phase1Encr, Phase1Hash, Phase2Attr,
+    Phase2Auth,
 };
 use crate::wire::v1::{KEY_IKE, Proposal, Sa, Transform};
 use crate::wire::v2;
@@ -17,15 +18,17 @@ use crate::wire::v2;
 pub struct Phase2Offer {
     /// The SPI that the SA is to be received on.
     pub spi: u32,
-    /// The lifetime in seconds.
-    pub seconds: u64,
-    /// How packets are encapsulated.
+    /// The SPI for an SA of AH that is wanted together with one of ESP.
+    pub over_spi: u32,
+    /// How long the SA is to live.
+    pub life: Life,
+    /// How packets of ESP are encapsulated.
     pub encapsulation: Encapsulation,
 }
 
 /// An offer of phase 1: one proposal with a transform for each combination of one cipher, hash and
 /// group of a proposal. Combinations that IKEv1 has no numbers for are left out.
-pub fn phase1_offer(proposals: &[v2::Proposal], auth: Phase1Auth, seconds: u64) -> Sa {
+pub fn phase1_offer(proposals: &[v2::Proposal], auth: Phase1Auth, life: Life) -> Sa {
     let mut sets: Vec<(Encr, Integ, Group)> = Vec::new();
     for proposal in proposals {
         let integs = values::<Integ>(proposal);
@@ -50,8 +53,7 @@ pub fn phase1_offer(proposals: &[v2::Proposal], auth: Phase1Auth, seconds: u64) 
             short(Phase1Attr::GROUP.0, group.iana()),
         ];
         attributes.extend(bits.map(|bits| short(Phase1Attr::KEY_LENGTH.0, bits)));
-        attributes.push(short(Phase1Attr::LIFE_TYPE.0, LifeType::SECONDS.0));
-        attributes.push(number(Phase1Attr::LIFE_DURATION.0, seconds));
+        attributes.extend(life.attributes(Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0));
         Some((KEY_IKE, attributes))
     });
     let transforms = numbered(attributes);
@@ -59,15 +61,29 @@ pub fn phase1_offer(proposals: &[v2::Proposal], auth: Phase1Auth, seconds: u64) 
     Sa { proposals: vec![proposal] }
 }
 
-/// An offer of phase 2: each proposal with a transform for each of its combinations.
+/// An offer of phase 2: each proposal with a transform for each of its combinations. Those of one number
+/// have one number in the offer, too: they are wanted together.
 pub fn phase2_offer(proposals: &[v2::Proposal], offer: &Phase2Offer) -> Sa {
-    let spi = offer.spi.to_be_bytes().to_vec();
-    let proposals = (1..).zip(proposals).map(|(number, proposal)| {
+    let (mut number, mut last) = (0_u8, None);
+    let mut offered = Vec::new();
+    for proposal in proposals {
+        if last != Some(proposal.number) {
+            number = number.saturating_add(1);
+            last = Some(proposal.number);
+        }
         let protocol = proposal.protocol;
+        let over = protocol == ProtocolId::AH && is_bundled(proposals, proposal);
+        let spi = if over { offer.over_spi } else { offer.spi }.to_be_bytes().to_vec();
         let transforms = numbered(phase2_sets(proposal, offer).into_iter());
-        Proposal { number, protocol, spi: spi.clone(), transforms }
-    });
-    Sa { proposals: proposals.filter(|proposal| !proposal.transforms.is_empty()).collect() }
+        offered.push(Proposal { number, protocol, spi, transforms });
+    }
+    offered.retain(|proposal| !proposal.transforms.is_empty());
+    Sa { proposals: offered }
+}
+
+/// Whether a proposal shares its number with another.
+fn is_bundled(proposals: &[v2::Proposal], proposal: &v2::Proposal) -> bool {
+    proposals.iter().filter(|other| other.number == proposal.number).count() > 1
 }
 
 fn phase2_sets(proposal: &v2::Proposal, offer: &Phase2Offer) -> Vec<(u8, Vec<Attribute>)> {
@@ -79,6 +95,8 @@ fn phase2_sets(proposal: &v2::Proposal, offer: &Phase2Offer) -> Vec<(u8, Vec<Att
     let group = values::<Group>(proposal).first().copied();
     let esn = values::<Esn>(proposal).contains(&Esn::Yes);
     let is_ah = proposal.protocol == ProtocolId::AH;
+    // AH is never in UDP.
+    let encapsulation = if is_ah { Encapsulation::TUNNEL } else { offer.encapsulation };
     let encrs = if is_ah { vec![Encr::Null] } else { values::<Encr>(proposal) };
     let mut sets = Vec::new();
     for encr in encrs {
@@ -87,11 +105,9 @@ fn phase2_sets(proposal: &v2::Proposal, offer: &Phase2Offer) -> Vec<(u8, Vec<Att
             let (cipher, bits) = encr.iana();
             let id = if is_ah { integ.and_then(ah_transform) } else { u8::try_from(cipher).ok() };
             let Some(id) = id else { continue };
-            let mut attributes = vec![
-                short(Phase2Attr::LIFE_TYPE.0, LifeType::SECONDS.0),
-                number(Phase2Attr::LIFE_DURATION.0, offer.seconds),
-                short(Phase2Attr::ENCAPSULATION.0, offer.encapsulation.0),
-            ];
+            let (of, value) = (Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0);
+            let mut attributes = offer.life.attributes(of, value);
+            attributes.push(short(Phase2Attr::ENCAPSULATION.0, encapsulation.0));
             attributes.extend(group.map(|group| short(Phase2Attr::GROUP.0, group.iana())));
             attributes.extend(auth.map(|auth| short(Phase2Attr::AUTH.0, auth.0)));
             attributes
@@ -116,7 +132,7 @@ const fn short(kind: u16, value: u16) -> Attribute {
 }
 
 /// A value that may be too large for two octets.
-fn number(kind: u16, value: u64) -> Attribute {
+pub(super) fn number(kind: u16, value: u64) -> Attribute {
     match (u16::try_from(value), u32::try_from(value)) {
         (Ok(value), _) => Attribute::Tv { kind, value },
         (_, Ok(value)) => Attribute::Tlv { kind, value: value.to_be_bytes().to_vec() },

@@ -1,14 +1,14 @@
 //! Phase 1: which transform an edge takes (RFC 2409, section 5 and appendix A).
 
+use super::life::{Lifetime, OfferedLife};
 use super::table::Ikev1Mode;
 use crate::crypto::suite::{Encr, Group, IkeSuite, Integ, KeyBits};
 use crate::policy::algorithm::Algorithm;
 use crate::policy::ike::MAX_COMBINATIONS;
 use crate::policy::profile::{Order, Profile};
-use crate::policy::readings::LongerLifetime;
 use crate::policy::refusal::{ProposalRefusal, Reason, ReasonKind, Refusal};
 use crate::wire::num::{GroupId, ProtocolId};
-use crate::wire::v1::num::{LifeType, Phase1Attr, Phase1Auth, Phase1Encr, Phase1Hash};
+use crate::wire::v1::num::{Phase1Attr, Phase1Auth, Phase1Encr, Phase1Hash};
 use crate::wire::v1::{KEY_IKE, Proposal, Sa, Transform};
 use crate::wire::v2;
 
@@ -36,21 +36,12 @@ pub struct Phase1Choice {
     pub chosen: Proposal,
 }
 
-/// A negotiated lifetime.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Lifetime {
-    /// The time that this end goes by, in seconds.
-    pub seconds: u64,
-    /// Whether the peer has to be told so, as it offered more (reading R20).
-    pub tell: bool,
-}
-
 /// One transform of phase 1, read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Phase1Set {
     pub suite: IkeSuite,
     pub auth: Phase1Auth,
-    pub seconds: Option<u64>,
+    pub life: OfferedLife,
 }
 
 impl Profile {
@@ -97,7 +88,7 @@ impl Profile {
                     if best.as_ref().is_none_or(|(least, _)| rank < *least) {
                         let transforms = vec![transform.clone()];
                         let chosen = Proposal { transforms, ..proposal.clone() };
-                        let lifetime = self.lifetime(set.seconds, self.timers.ike_life);
+                        let lifetime = self.lifetime(set.life, self.ike_life());
                         let choice = Phase1Choice { suite, auth: set.auth, lifetime, chosen };
                         best = Some((rank, choice));
                     }
@@ -118,14 +109,7 @@ impl Profile {
     /// What stands against a set besides its algorithms.
     fn against_set(&self, set: &Phase1Set, context: &Phase1Context<'_>) -> Vec<Reason> {
         let mut reasons = Vec::new();
-        if !context.auth.contains(&set.auth) {
-            reasons.push(Reason {
-                rule: "F28".to_owned(),
-                kind: ReasonKind::NotListed,
-                says: format!("authentication by {} is not accepted", set.auth),
-                change: "offer pre-shared keys".to_owned(),
-            });
-        }
+        reasons.extend(self.against_auth(set.auth, context));
         let (modes, rule) = self.modes();
         if !modes.contains(&context.mode) {
             reasons.push(Reason {
@@ -144,26 +128,8 @@ impl Profile {
                 change: "offer one group in aggressive mode, that of the public value".to_owned(),
             });
         }
-        reasons.extend(self.too_long(set.seconds, self.timers.ike_life));
+        reasons.extend(self.too_long(set.life, self.ike_life()));
         reasons
-    }
-
-    /// Refuses a longer lifetime than the own one under that reading of R20.
-    pub(super) fn too_long(&self, offered: Option<u64>, own: u64) -> Option<Reason> {
-        let seconds = offered.filter(|seconds| *seconds > own)?;
-        (self.readings.r20 == LongerLifetime::Refuse).then(|| Reason {
-            rule: "R20".to_owned(),
-            kind: ReasonKind::NotListed,
-            says: format!("a lifetime of {seconds} s is longer than {own} s"),
-            change: format!("offer {own} s or less"),
-        })
-    }
-
-    /// The lifetime that follows from an offered one.
-    pub(super) fn lifetime(&self, offered: Option<u64>, own: u64) -> Lifetime {
-        let seconds = offered.unwrap_or(own).min(own);
-        let longer = offered.is_some_and(|offered| offered > own);
-        Lifetime { seconds, tell: longer && self.readings.r20 == LongerLifetime::ResponderLifetime }
     }
 }
 
@@ -207,8 +173,9 @@ impl Phase1Set {
         let group_id = u16::try_from(group).ok().and_then(Group::from_iana);
         let group = group_id.ok_or_else(|| unknown("the Diffie-Hellman group", group))?;
         let auth = Phase1Auth(u16::try_from(auth).map_err(|_| missing("authentication method"))?);
-        let seconds = seconds(transform, Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0);
-        Ok(Self { suite: IkeSuite { encr, integ, prf, group }, auth, seconds })
+        let (of, value) = (Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0);
+        let life = OfferedLife::read(transform, of, value);
+        Ok(Self { suite: IkeSuite { encr, integ, prf, group }, auth, life })
     }
 
     /// The set as a proposal of IKEv2, for the judgement that both versions share.
@@ -218,22 +185,6 @@ impl Phase1Set {
             vec![encr.transform(), integ.transform(), prf.transform(), group.transform()];
         v2::Proposal { number, protocol: ProtocolId::IKE, spi: Vec::new(), transforms }
     }
-}
-
-/// The lifetime in seconds, among lifetimes of which each is announced by what it counts
-/// (RFC 2407, section 4.5; RFC 2409, appendix A).
-pub(super) fn seconds(transform: &Transform, type_kind: u16, duration_kind: u16) -> Option<u64> {
-    let mut counts = None;
-    for attribute in &transform.attributes {
-        if attribute.kind() == type_kind {
-            counts = attribute.number();
-        } else if attribute.kind() == duration_kind
-            && counts == Some(u64::from(LifeType::SECONDS.0))
-        {
-            return attribute.number();
-        }
-    }
-    None
 }
 
 fn cipher_of(number: u64, key_length: Option<u64>) -> Option<Encr> {

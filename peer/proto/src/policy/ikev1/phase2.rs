@@ -1,11 +1,12 @@
 //! Phase 2: which transform an edge takes for an SA of ESP or AH (RFC 2407, sections 4.4 and 4.5).
 
-use super::phase1::{Lifetime, seconds};
+use super::life::{Lifetime, OfferedLife};
 use crate::crypto::suite::{ChildProtocol, ChildSuite, Encr, Esn, Group, Integ};
 use crate::policy::algorithm::Algorithm;
 use crate::policy::child::ChildContext;
 use crate::policy::ike::MAX_COMBINATIONS;
 use crate::policy::profile::{Order, Profile};
+use crate::policy::readings::Bundle;
 use crate::policy::refusal::{ProposalRefusal, Reason, ReasonKind, Refusal};
 use crate::wire::num::{GroupId, ProtocolId};
 use crate::wire::v1::num::{AhTransform, Encapsulation, Phase2Attr, Phase2Auth};
@@ -19,7 +20,7 @@ pub struct Phase2Context {
     pub public_len: Option<usize>,
     /// Whether a NAT was detected.
     pub nat: bool,
-    /// The encapsulation that SAs of this ISAKMP SA have.
+    /// The encapsulation that SAs of this ISAKMP SA have: none in UDP where IKE stays on port 500.
     pub encapsulation: Encapsulation,
 }
 
@@ -32,6 +33,8 @@ pub struct Phase2Choice {
     pub lifetime: Lifetime,
     /// The proposal to answer with: the one transform, as it was offered, and the peer's SPI.
     pub chosen: Proposal,
+    /// The same for the SA of AH that this one of ESP is wanted together with.
+    pub over: Option<(ChildSuite, Proposal)>,
 }
 
 /// One transform of phase 2, read.
@@ -41,7 +44,7 @@ pub(super) struct Phase2Set {
     /// Integrity as it is written: an AEAD may come with one (reading R06).
     integ: Integ,
     pub encapsulation: Encapsulation,
-    pub seconds: Option<u64>,
+    pub life: OfferedLife,
 }
 
 impl Profile {
@@ -61,48 +64,90 @@ impl Profile {
             proposal.transforms.iter().map(move |transform| (proposal, transform))
         });
         for (proposal, transform) in sets {
-            let refused = |nearest: String, reasons| ProposalRefusal {
-                number: proposal.number,
-                nearest,
-                reasons,
+            // AH of a bundle is looked at with each transform of its ESP.
+            if self.esp_under(offer, proposal).is_some() {
+                continue;
+            }
+            let mut judge = |proposal: &Proposal, transform: &Transform| {
+                self.judge_set(offer, proposal, transform, context, &mut budget)
             };
-            let set = match Phase2Set::read(proposal.protocol, transform) {
-                Ok(set) => set,
-                Err(reason) => {
-                    refusal.add(refused(format!("transform {}", transform.number), vec![reason]));
-                    continue;
-                }
-            };
-            let against = self.against_child(offer, proposal, &set, context);
-            let judged = {
-                let constraints = self.active(&self.child.constraints);
-                let ke_group = set.suite.group.map(|group| GroupId(group.iana()));
-                let context =
-                    ChildContext { ke_group, is_first: false, nat: context.nat, runs_ah: false };
-                let as_v2 = set.as_v2(proposal);
-                self.judge_child(&as_v2, &constraints, &context, &mut budget)
-            };
-            match (judged, against.is_empty()) {
-                (Ok((suite, _)), true) => {
-                    let rank = self.child_rank(&suite);
+            let judged = judge(proposal, transform).and_then(|(suite, lifetime)| {
+                let over = match self.ah_over(offer, proposal) {
+                    None => None,
+                    Some(ah) => Some(first_of(ah, &mut judge)?),
+                };
+                let chosen = with_one(proposal, transform);
+                Ok(Phase2Choice { suite, lifetime, chosen, over })
+            });
+            match judged {
+                Ok(choice) => {
+                    let rank = self.child_rank(&choice.suite);
                     if best.as_ref().is_none_or(|(least, _)| rank < *least) {
-                        let transforms = vec![transform.clone()];
-                        let chosen = Proposal { transforms, ..proposal.clone() };
-                        let lifetime = self.lifetime(set.seconds, self.timers.child_life);
-                        best = Some((rank, Phase2Choice { suite, lifetime, chosen }));
+                        best = Some((rank, choice));
                     }
                     if self.order == Order::Peer {
                         break;
                     }
                 }
-                (Ok((suite, _)), false) => refusal.add(refused(suite.to_string(), against)),
-                (Err(mut judged), _) => {
-                    judged.reasons.extend(against);
-                    refusal.add(judged);
-                }
+                Err(refused) => refusal.add(refused),
             }
         }
         best.map(|(_, choice)| choice).ok_or(refusal)
+    }
+
+    /// Judges one transform by itself.
+    fn judge_set(
+        &self,
+        offer: &Sa,
+        proposal: &Proposal,
+        transform: &Transform,
+        context: &Phase2Context,
+        budget: &mut usize,
+    ) -> Result<(ChildSuite, Lifetime), ProposalRefusal> {
+        let refused = |nearest: String, reasons| ProposalRefusal {
+            number: proposal.number,
+            nearest,
+            reasons,
+        };
+        let set = Phase2Set::read(proposal.protocol, transform)
+            .map_err(|reason| refused(format!("transform {}", transform.number), vec![reason]))?;
+        let against = self.against_child(offer, proposal, &set, context);
+        let constraints = self.active(&self.child.constraints);
+        let ke_group = set.suite.group.map(|group| GroupId(group.iana()));
+        let as_v2 = set.as_v2(proposal);
+        let context = ChildContext { ke_group, is_first: false, nat: context.nat };
+        match (self.judge_child(&as_v2, &constraints, &context, budget), against.is_empty()) {
+            (Ok((suite, _)), true) => Ok((suite, self.lifetime(set.life, self.child_life()))),
+            (Ok((suite, _)), false) => Err(refused(suite.to_string(), against)),
+            (Err(mut judged), _) => {
+                judged.reasons.extend(against);
+                Err(judged)
+            }
+        }
+    }
+
+    /// The proposal for AH that a proposal for ESP is bundled with, where bundles are accepted (R12).
+    fn ah_over<'a>(&self, offer: &'a Sa, proposal: &Proposal) -> Option<&'a Proposal> {
+        let partner = self.partner(offer, proposal)?;
+        (proposal.protocol == ProtocolId::ESP && partner.protocol == ProtocolId::AH)
+            .then_some(partner)
+    }
+
+    /// The same the other way round.
+    fn esp_under<'a>(&self, offer: &'a Sa, proposal: &Proposal) -> Option<&'a Proposal> {
+        let partner = self.partner(offer, proposal)?;
+        (proposal.protocol == ProtocolId::AH && partner.protocol == ProtocolId::ESP)
+            .then_some(partner)
+    }
+
+    /// The one other proposal of the same number.
+    fn partner<'a>(&self, offer: &'a Sa, proposal: &Proposal) -> Option<&'a Proposal> {
+        let mut same = offer.proposals.iter().filter(|other| other.number == proposal.number);
+        let (one, two) = (same.next()?, same.next()?);
+        if self.readings.r12 != Bundle::Accept || same.next().is_some() {
+            return None;
+        }
+        Some(if one.protocol == proposal.protocol { two } else { one })
     }
 
     /// What stands against a set besides its algorithms.
@@ -120,19 +165,26 @@ impl Profile {
         };
         let together =
             offer.proposals.iter().filter(|other| other.number == proposal.number).count();
-        if together > 1 {
+        let is_bundle = self.ah_over(offer, proposal).or(self.esp_under(offer, proposal)).is_some();
+        if together > 1 && !is_bundle {
             let says = "several SAs under one number are wanted together".to_owned();
             add("R12", ReasonKind::NotListed, says, "offer ESP alone");
         }
-        if set.encapsulation != context.encapsulation {
+        let wanted = match set.suite.protocol {
+            ChildProtocol::Esp => context.encapsulation,
+            // It is never in UDP: with or without a NAT, a tunnel is a tunnel.
+            ChildProtocol::Ah => Encapsulation::TUNNEL,
+        };
+        if set.encapsulation != wanted {
             let rule = match set.encapsulation {
                 Encapsulation::TRANSPORT
                 | Encapsulation::UDP_TRANSPORT
                 | Encapsulation::UDP_TRANSPORT_DRAFT => "R21 (F17)",
+                _ if context.nat && context.encapsulation == Encapsulation::TUNNEL => "R10 (F41)",
                 _ if context.nat => "rfc3947-5.1-encap-when-nat",
                 _ => "rfc3947-5.1-encap-not-without-nat",
             };
-            let (got, want) = (set.encapsulation, context.encapsulation);
+            let (got, want) = (set.encapsulation, wanted);
             let says = format!("the encapsulation is {got}, and {want} is wanted");
             add(rule, ReasonKind::Combination, says, "offer that one");
         }
@@ -149,9 +201,30 @@ impl Profile {
             };
             add("rfc2409-5.5-qm-ke-same-group", ReasonKind::Malformed, says, change);
         }
-        reasons.extend(self.too_long(set.seconds, self.timers.child_life));
+        reasons.extend(self.too_long(set.life, self.child_life()));
         reasons
     }
+}
+
+/// The proposal with this transform alone.
+fn with_one(proposal: &Proposal, transform: &Transform) -> Proposal {
+    Proposal { transforms: vec![transform.clone()], ..proposal.clone() }
+}
+
+/// The first transform of a proposal that can be taken.
+fn first_of(
+    proposal: &Proposal,
+    judge: &mut impl FnMut(&Proposal, &Transform) -> Result<(ChildSuite, Lifetime), ProposalRefusal>,
+) -> Result<(ChildSuite, Proposal), ProposalRefusal> {
+    let number = proposal.number;
+    let mut refused = ProposalRefusal { number, nearest: String::new(), reasons: Vec::new() };
+    for transform in &proposal.transforms {
+        match judge(proposal, transform) {
+            Ok((suite, _)) => return Ok((suite, with_one(proposal, transform))),
+            Err(why) => refused = why,
+        }
+    }
+    Err(refused)
 }
 
 impl Phase2Set {
@@ -224,10 +297,11 @@ impl Phase2Set {
             let rule = "rfc2407-4.5-encapsulation-mode-present";
             return Err(refuse(rule, ReasonKind::Malformed, says, "name tunnel mode"));
         };
-        let seconds = seconds(transform, Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0);
+        let (of, value) = (Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0);
+        let life = OfferedLife::read(transform, of, value);
         let used = if encr.is_aead() { Integ::None } else { integ };
         let suite = ChildSuite { protocol, encr, integ: used, esn, group };
-        Ok(Self { suite, integ, encapsulation: Encapsulation(encapsulation), seconds })
+        Ok(Self { suite, integ, encapsulation: Encapsulation(encapsulation), life })
     }
 
     /// The set as a proposal of IKEv2, for the judgement that both versions share.

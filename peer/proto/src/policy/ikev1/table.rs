@@ -16,6 +16,9 @@ pub struct Ikev1Policy {
     pub ike: IkePolicy,
     /// Rules of phase 2.
     pub child: ChildPolicy,
+    /// Sets the commit bit as the responder of quick mode, so that the peer waits for CONNECTED.
+    #[serde(default)]
+    pub commit: bool,
 }
 
 /// A mode of phase 1 (RFC 2409, sections 5.4 and 5).

@@ -4,12 +4,11 @@ use super::*;
 use crate::crypto::suite::{ChildProtocol, Group};
 use crate::wire::num::ProtocolId;
 
-const FIRST: ChildContext =
-    ChildContext { ke_group: None, is_first: true, nat: false, runs_ah: true };
+const FIRST: ChildContext = ChildContext { ke_group: None, is_first: true, nat: false };
 
 fn later(ke: u16) -> ChildContext {
     let ke_group = (ke != 0).then_some(GroupId(ke));
-    ChildContext { ke_group, is_first: false, nat: false, runs_ah: true }
+    ChildContext { ke_group, is_first: false, nat: false }
 }
 
 fn reading(id: &str, value: &str) -> Profile {

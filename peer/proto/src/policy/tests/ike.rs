@@ -196,7 +196,7 @@ proptest! {
                 );
             }
             for is_first in [false, true] {
-                let context = ChildContext { ke_group: Some(GroupId(ke)), is_first, nat: false, runs_ah: true };
+                let context = ChildContext { ke_group: Some(GroupId(ke)), is_first, nat: false };
                 let selection = profile.select_child(&offered, &context);
                 if let ChildSelection::Accept { suite, chosen, .. } = selection {
                     let checked = check_child_answer(&offered, &[chosen], is_first);

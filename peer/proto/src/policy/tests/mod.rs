@@ -10,15 +10,12 @@ mod schedules;
 mod selectors;
 
 use super::*;
-use crate::crypto::suite::ChildProtocol;
 use crate::wire::num::{GroupId, TransformType};
 use crate::wire::v2::{Proposal, Transform};
 
-/// A profile that accepts what can be negotiated and not run as well: AH, and extended sequence
-/// numbers.
+/// A profile that accepts what can be negotiated and not run as well: extended sequence numbers.
 fn everything() -> Profile {
     let mut profile = Profile::lenient("test");
-    profile.child.protocols.accept.push(ChildProtocol::Ah);
     profile.child.esn.accept = true;
     profile
 }

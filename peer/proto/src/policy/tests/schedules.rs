@@ -25,6 +25,9 @@ fn a_silent_peer_is_dead_after(#[case] r22: &str, #[case] seconds: u64) {
 #[case::fourth("each-direction", 3, 0, false, true)]
 #[case::fifth("each-direction", 4, 0, false, false)]
 #[case::rekey_at_four("each-direction", 4, 0, true, true)]
+#[case::eighth_overlap("pairs", 15, 7, true, true)]
+#[case::overlaps_without_end("pairs", 16, 8, true, false)]
+#[case::overlaps_without_end("each-direction", 12, 8, true, false)]
 fn eight_child_sas(
     #[case] r24: &str,
     #[case] installed: usize,

@@ -1,5 +1,6 @@
 //! The data plane octet by octet, at its edges, and against models.
 
+mod ah;
 mod data_plane;
 mod inbound;
 mod outbound;

@@ -11,7 +11,7 @@ use super::script::Script;
 use crate::crypto::{ChildSuite, DirectionKeys, Provider, RustCrypto, Secret, SecretBytes};
 use crate::sa::{
     Command, DataPlane, DropKind, Encap, InboundParams, InboundSa, Layout, Limits, MAX_HEADROOM,
-    OpenError, OutboundParams, OutboundSa, PlainPacket, Received, ReplayWindow, SealError,
+    OpenError, OutboundParams, OutboundSa, PlainPacket, Received, ReplayWindow, SealError, Sealed,
     Selectors, TunnelId, sizes,
 };
 use crate::time::Time;
@@ -211,7 +211,7 @@ impl Link {
         let [result] = results.try_into().expect("one packet, one result");
         let next_header = if inner.first().is_some_and(|first| first >> 4 == 6) { 41 } else { 4 };
         match result {
-            Ok(range) => {
+            Ok(Sealed { range, .. }) => {
                 let packet = buf.get(range).expect("the packet lies in the buffer").to_vec();
                 assert_eq!(packet.len(), self.layout.sealed_len(inner.len()));
                 let sequence = packet.get(4..8).expect("a header").try_into().expect("4 octets");

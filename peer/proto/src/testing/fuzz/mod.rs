@@ -6,14 +6,20 @@
 //! a panic.
 
 mod esp;
+mod isakmp_exchange;
 mod message;
+mod message_v1;
 mod pair;
 mod responder_exchange;
 mod script;
 mod seeds;
+mod seeds_v1;
 mod stranger;
 
 pub use esp::check as esp;
+pub use isakmp_exchange::check as isakmp_exchange;
 pub use message::check as message;
+pub use message_v1::check as message_v1;
 pub use responder_exchange::check as responder_exchange;
 pub use seeds::{Seed, esp_seeds, responder_exchange_seeds};
+pub use seeds_v1::{isakmp_exchange_seeds, message_v1_seeds};

@@ -11,7 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::super::pair::{Flight, Node, Pair, Side};
 use super::super::setup::{connection, endpoint_config};
 use super::script::Script;
-use crate::crypto::suite::ChildProtocol;
 use crate::datagram::{Datagram, classify};
 use crate::edge::EdgeInput;
 use crate::event::{Event, IkeEstablished};
@@ -59,7 +58,7 @@ const PAYLOADS: [PayloadType; 15] = [
 
 /// What happens to a message on its way.
 #[derive(Clone, Copy, Debug)]
-struct Edit {
+pub(super) struct Edit {
     /// Which message of the session.
     nth: u8,
     what: Way,
@@ -86,7 +85,6 @@ pub(super) fn run(mut script: Script<'_>) {
     }
     if switches & 8 != 0 {
         // What can be negotiated and not run.
-        responder.profile.child.protocols.accept.push(ChildProtocol::Ah);
         responder.profile.child.esn.accept = true;
     }
     initiator.faults = (0..script.u8() % (MAX_FAULTS + 1)).map(|_| fault(&mut script)).collect();
@@ -213,23 +211,7 @@ impl Session {
     }
 
     fn carry(&mut self, from: Side, flight: Flight) {
-        let nth = self.messages - 1;
-        let (mut edited, mut copies) = (flight.clone(), 1);
-        let ways = self.edits.iter().filter(|edit| usize::from(edit.nth) == nth);
-        for way in ways.map(|edit| edit.what) {
-            let (Flight::Udp(_, bytes) | Flight::Raw(_, bytes)) = &mut edited;
-            match way {
-                Way::Flip { at, mask } => {
-                    let at = usize::from(at) % bytes.len().max(1);
-                    if let Some(octet) = bytes.get_mut(at) {
-                        *octet ^= mask;
-                    }
-                }
-                Way::Cut(by) => bytes.truncate(bytes.len().saturating_sub(usize::from(by))),
-                Way::Lose => copies = 0,
-                Way::Twice => copies = 2,
-            }
-        }
+        let (edited, copies) = edited(&self.edits, self.messages - 1, &flight);
         let how = if edited == flight { Arrival::AsSent } else { Arrival::Edited };
         for copy in 0..copies {
             self.arrive(from, &edited, if copy == 0 { how } else { how.again() });
@@ -338,7 +320,7 @@ fn says_what_became_of_the_child(up: &IkeEstablished, later: &[Event]) {
 }
 
 /// Whether an event only tells of a message, and of nothing that it has done.
-fn is_mere_notice(event: &Event) -> bool {
+pub(super) fn is_mere_notice(event: &Event) -> bool {
     matches!(
         event,
         Event::PacketDropped { .. }
@@ -351,7 +333,7 @@ fn is_mere_notice(event: &Event) -> bool {
 }
 
 /// The Child SAs that were established and not closed: IKE SA and inbound SPI.
-fn open_children(node: &Node) -> BTreeSet<(IkeHandle, u32)> {
+pub(super) fn open_children(node: &Node) -> BTreeSet<(IkeHandle, u32)> {
     let mut open = BTreeSet::new();
     for event in &node.events {
         match event {
@@ -379,14 +361,35 @@ fn read(flight: &Flight) -> Datagram<'_> {
     }
 }
 
-fn header_of(flight: &Flight) -> Option<Header> {
+pub(super) fn header_of(flight: &Flight) -> Option<Header> {
     match read(flight) {
         Datagram::Ike(ike) => Header::decode(ike).ok(),
         _ => None,
     }
 }
 
-fn edit(script: &mut Script<'_>) -> Edit {
+/// What arrives of the message with this number, and how often.
+pub(super) fn edited(edits: &[Edit], nth: usize, flight: &Flight) -> (Flight, usize) {
+    let (mut edited, mut copies) = (flight.clone(), 1);
+    let ways = edits.iter().filter(|edit| usize::from(edit.nth) == nth);
+    for way in ways.map(|edit| edit.what) {
+        let (Flight::Udp(_, bytes) | Flight::Raw(_, bytes)) = &mut edited;
+        match way {
+            Way::Flip { at, mask } => {
+                let at = usize::from(at) % bytes.len().max(1);
+                if let Some(octet) = bytes.get_mut(at) {
+                    *octet ^= mask;
+                }
+            }
+            Way::Cut(by) => bytes.truncate(bytes.len().saturating_sub(usize::from(by))),
+            Way::Lose => copies = 0,
+            Way::Twice => copies = 2,
+        }
+    }
+    (edited, copies)
+}
+
+pub(super) fn edit(script: &mut Script<'_>) -> Edit {
     let nth = script.u8();
     let what = match script.u8() % 4 {
         0 => Way::Flip { at: script.u16(), mask: script.u8() },
@@ -403,13 +406,14 @@ fn fault(script: &mut Script<'_>) -> Fault {
         0 => None,
         nth => Some(u32::from(nth - 1)),
     };
-    Fault { exchange, response: false, nth, copies: None, change: change(script) }
+    Fault { exchange, response: false, nth, copies: None, change: change(script, &PAYLOADS) }
 }
 
-fn change(script: &mut Script<'_>) -> Change {
+/// A change; `payloads` are those that it is mostly about, any other type comes as its number.
+pub(super) fn change(script: &mut Script<'_>, payloads: &[PayloadType]) -> Change {
     let kind = script.u8() % 21;
     let which = script.u8();
-    let payload = PAYLOADS.get(usize::from(which)).copied().unwrap_or(PayloadType(which));
+    let payload = payloads.get(usize::from(which)).copied().unwrap_or(PayloadType(which));
     let notify = u16::from(which) | u16::from(kind & 1) << 14;
     match kind {
         0 => Change::DropPayload { payload },

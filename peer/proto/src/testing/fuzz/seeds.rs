@@ -17,7 +17,7 @@ pub struct Seed {
 }
 
 impl Seed {
-    fn new(name: impl Into<String>, parts: &[&[u8]]) -> Self {
+    pub(super) fn new(name: impl Into<String>, parts: &[&[u8]]) -> Self {
         Self { name: name.into(), input: parts.concat() }
     }
 }
@@ -118,7 +118,7 @@ const AGAIN: &[u8] = &[4];
 const HOUR: &[u8] = &[3, 0x90, 0];
 
 /// What the peer of a recorded session sent, with its times.
-fn strangers_of(name: &str, transcript: &Transcript) -> Seed {
+pub(super) fn strangers_of(name: &str, transcript: &Transcript) -> Seed {
     let mut script = vec![0, 0];
     let mut before = 0;
     for line in &transcript.lines {
@@ -186,7 +186,7 @@ fn pairs() -> Vec<Seed> {
         seeds
             .push(Seed::new(format!("fault-{name}"), &[&[1, 0, 0, 1], fault, &[0], &traffic, end]));
     }
-    // AH and ESN in place of what was offered, at an end that accepts both and can run neither.
+    // AH and ESN in place of what was offered, at an end that accepts both and cannot run ESN.
     for (name, sa) in [("ah", AH_PROPOSAL), ("esn", ESN_PROPOSAL)] {
         let fault = [&[1, 0, 9, 0], chunk(sa).as_slice()].concat();
         let head: &[u8] = &[1, 0, 8, 1];
@@ -229,7 +229,7 @@ fn proposal_with_spi(spi: u32) -> Vec<u8> {
 }
 
 /// A UDP packet from the initiator's inner network of tests to the responder's.
-fn v4_packet(len: u8) -> Vec<u8> {
+pub(super) fn v4_packet(len: u8) -> Vec<u8> {
     let mut packet = vec![0x45, 0, 0, len, 0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 1, 1, 10, 0, 2, 1];
     packet.extend([0x12, 0x34, 0, 53, 0, len - 20, 0, 0]);
     packet.resize(usize::from(len), 0x55);

@@ -8,16 +8,20 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::super::setup::{INITIATOR, RESPONDER, connection, endpoint_config};
+use super::isakmp_exchange;
 use super::script::Script;
+use crate::config::{Connection, EndpointConfig};
 use crate::crypto::{RustCrypto, SecretBytes};
 use crate::edge::{ESP_PROTOCOL, Edge, EdgeInput, EdgeOutput};
 use crate::event::Event;
 use crate::forward::ForwardConfig;
 use crate::io::{Channel, Command, Deadline, Path};
+use crate::policy::{Ikev1Mode, MainWithoutAddress};
 use crate::time::Time;
 
 /// The cheapest suite: every request costs the edge a key exchange.
 const IKE: &str = "aes128gcm16-prfsha256-curve25519";
+const IKEV1: &str = "aes128-sha256-curve25519";
 const CHILD: &str = "aes128gcm16";
 const MAX_STEPS: usize = 48;
 /// Half-open SAs in all, and of one source: few, so that they are reached.
@@ -26,8 +30,10 @@ const HALF_OPEN_PER_SOURCE: usize = 2;
 
 struct Scene {
     edge: Edge,
-    /// Who makes real IKE_SA_INIT requests, and goes on with what is handed to it.
+    /// Who makes real first messages, and goes on with what is handed to it.
     initiator: Edge,
+    /// What it begins, with a wrong secret.
+    connection: Connection,
     now: Time,
     deadline: Option<Deadline>,
     amplification: usize,
@@ -37,8 +43,20 @@ struct Scene {
 }
 
 /// Lets strangers do what the script says.
-pub(super) fn run(mut script: Script<'_>) {
+pub(super) fn run(script: Script<'_>) {
+    run_with(script, endpoint_config(), connection(IKE, CHILD));
+}
+
+/// The same with an initiator of IKEv1, whose address no credential names: main mode goes on to its fifth
+/// message, which cannot be right.
+pub(super) fn run_ikev1(script: Script<'_>, mode: Ikev1Mode) {
     let mut config = endpoint_config();
+    config.profile.readings.r14 = MainWithoutAddress::FailFifth;
+    run_with(script, config, isakmp_exchange::offer(mode, IKEV1, CHILD));
+}
+
+fn run_with(mut script: Script<'_>, mut config: EndpointConfig, mut connection: Connection) {
+    connection.psk = SecretBytes::from_slice(b"another secret");
     config.log_keys = false;
     let limits = &mut config.profile.limits;
     limits.half_open = HALF_OPEN;
@@ -51,6 +69,7 @@ pub(super) fn run(mut script: Script<'_>) {
     let mut scene = Scene {
         edge: edge(config, 2),
         initiator: edge(endpoint_config(), 1),
+        connection,
         now: Time::ZERO,
         deadline: None,
         amplification,
@@ -99,7 +118,7 @@ impl Scene {
                 }
             }
             6 => {
-                // The initiator goes on with the last answer: a cookie, another group, IKE_AUTH.
+                // The initiator goes on with the last answer: a cookie, another group, IKE_AUTH; in IKEv1 with the third or fifth message.
                 let Some((path, answer)) = self.last_out.take() else { return };
                 if let Some((channel, bytes)) = self.answered(path.channel, &answer) {
                     let port = if channel == Channel::Nat { 4500 } else { 500 };
@@ -116,11 +135,9 @@ impl Scene {
         }
     }
 
-    /// A new IKE_SA_INIT request of the real initiator, who does not know the secret.
+    /// A new first message of the real initiator, who does not know the secret.
     fn request(&mut self) -> Option<(Channel, Vec<u8>)> {
-        let mut connection = connection(IKE, CHILD);
-        connection.psk = SecretBytes::from_slice(b"another secret");
-        let command = Command::Initiate(Box::new(connection));
+        let command = Command::Initiate(Box::new(self.connection.clone()));
         self.initiator.handle(self.now, EdgeInput::Command(command));
         last_datagram(&mut self.initiator)
     }

@@ -1,17 +1,16 @@
 //! Aggressive mode as the initiator.
 
-use subtle::ConstantTimeEq;
-
+use super::auth::{Authenticator, asks, first_requests};
 use super::common::{
-    Exchanged, Features, Start, Waiting, belongs, hash, identity, key_pair, one, outgoing, values,
+    Exchanged, Features, Start, Waiting, belongs, identity, key_pair, one, outgoing, values,
 };
+use super::failure::Failure;
 use crate::crypto::SecretBytes;
 use crate::crypto::dh::KeyPair;
-use crate::crypto::ikev1::skeyid_psk;
 use crate::crypto::suite::{Group, IkeSuite};
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
-use crate::event::{CloseReason, DropReason, Event, Ikev1Established, NatStatus, NotStarted, Role};
+use crate::event::{CloseReason, DropReason, Ikev1Established, NatStatus, NotStarted, Role};
 use crate::io::{Deadline, IkeHandle};
 use crate::policy::{self, Ikev1Mode};
 use crate::time::Time;
@@ -38,13 +37,14 @@ pub(crate) struct InitiatorAggressive {
 struct Answer {
     spi_r: IkeSpi,
     suite: IkeSuite,
+    auth: Phase1Auth,
     seconds: Option<u64>,
     features: Features,
     exchanged: Exchanged,
     shared: SecretBytes,
     id: v2::Id,
     id_body: Vec<u8>,
-    hash: Vec<u8>,
+    message: Message,
 }
 
 impl InitiatorAggressive {
@@ -75,7 +75,8 @@ impl InitiatorAggressive {
             Payload::Nonce(ni.clone()),
             Payload::Id(Id::of_host(&start.connection.id)),
         ];
-        payloads.extend(start.vendor_ids());
+        payloads.extend(start.vendor_ids(cx));
+        payloads.extend(first_requests(&start.connection));
         let outgoing = outgoing(start.spi_i, IkeSpi::ZERO, EXCHANGE, false);
         let bytes = outgoing.plain(cx, &payloads);
         let waiting = Waiting::send(cx, now, start.path, &outgoing, bytes);
@@ -145,12 +146,11 @@ impl InitiatorAggressive {
             Payload::Sa(sa) => Some(sa),
             _ => None,
         });
-        let (suite, seconds) =
+        let (suite, auth, seconds) =
             policy::check_phase1_answer(&self.start.offer, sa.map_err(payloads)?)
                 .map_err(|error| (error.requirement(), error.to_string()))?;
         let (public, nonce) = values(&message).map_err(payloads)?;
         let (id, id_body) = identity(&message).map_err(payloads)?;
-        let hash = hash(&message).map_err(payloads)?.to_vec();
         let shared = cx
             .provider
             .dh_agree(&self.pair, public)
@@ -158,7 +158,9 @@ impl InitiatorAggressive {
         let features = Features::of(&message);
         let spis = (self.start.spi_i, spi_r);
         let nat = match features.natt {
-            Some(_) => NatT::detect(suite.prf.hash(), spis, &message, arrival.path),
+            Some(_) => {
+                NatT::detect(suite.prf.hash(), spis, &message, arrival.path, arrival.path.local)
+            }
             None => NatStatus::default(),
         };
         let exchanged = Exchanged {
@@ -169,8 +171,18 @@ impl InitiatorAggressive {
             nr: nonce.to_vec(),
         };
         let (id, id_body) = (id.host(), id_body.to_vec());
-        let answer =
-            Answer { spi_r, suite, seconds, features, exchanged, shared, id, id_body, hash };
+        let answer = Answer {
+            spi_r,
+            suite,
+            auth,
+            seconds,
+            features,
+            exchanged,
+            shared,
+            id,
+            id_body,
+            message,
+        };
         Ok((answer, nat))
     }
 
@@ -183,37 +195,65 @@ impl InitiatorAggressive {
         found: NatStatus,
         cx: &mut Context,
     ) -> Next {
-        let Answer { spi_r, suite, seconds, features, exchanged, shared, id, id_body, hash } =
-            answer;
+        let Answer { spi_r, suite, auth, exchanged, shared, id, .. } = &answer;
+        let (spi_r, suite) = (*spi_r, *suite);
         let spi_i = self.start.spi_i;
         let connection = &self.start.connection;
-        let (ni, nr) = (&exchanged.ni, &exchanged.nr);
-        let skeyid = skeyid_psk(&*cx.provider, suite.prf, &connection.psk, ni, nr);
-        let (role, shared) = (Role::Initiator, &shared);
+        let authenticator = Authenticator::of_connection(connection, *auth);
+        let skeyid = authenticator.skeyid(cx, suite.prf, exchanged, shared);
+        let role = Role::Initiator;
         let material = KeyMaterial { role, suite, spi_i, spi_r, skeyid, shared };
         let Ok(channel) = Channel::establish(cx, material) else {
             let error = "the cipher is none of IKEv1".to_owned();
             arrival.dropped(DropReason::Unable { error }, cx);
             return Next::State(State::Aggressive(self));
         };
-        let claim = exchanged.claim(Role::Responder, (spi_i, spi_r), &id_body);
+        let claim = exchanged.claim(Role::Responder, (spi_i, spi_r), &answer.id_body);
         let expected = channel.phase1_hash(cx, &claim);
-        let is_meant = connection.expect_id.as_ref().is_none_or(|expected| *expected == id);
-        if !bool::from(expected.as_slice().ct_eq(&hash)) || !is_meant {
+        let mut checked = authenticator.check(cx, now, &answer.message, id, &expected);
+        if connection.expect_id.as_ref().is_some_and(|expected| expected != id) {
+            checked = checked.and(Err(Failure::Wrong));
+        }
+        if let Err(failure) = checked {
             // Anybody can have sent this answer, but it is the first that fits our request: with a
             // wrong secret there will be no other.
-            cx.event(Event::AuthenticationFailed { ike, id: id.to_string() });
+            failure.tell(cx, ike, arrival.path.remote, id);
             let reason = CloseReason::AuthenticationFailed;
             return Next::Closed(State::Aggressive(self), reason);
         }
+        answer.features.begin_fragments(cx, (spi_i, spi_r), EXCHANGE);
+        self.finish(ike, now, arrival, (channel, authenticator), answer, found, cx)
+    }
+
+    /// Sends the third message.
+    #[expect(clippy::too_many_arguments, reason = "what the second message has brought")]
+    fn finish(
+        self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        (channel, authenticator): (Channel, Authenticator),
+        answer: Answer,
+        found: NatStatus,
+        cx: &mut Context,
+    ) -> Next {
+        let Answer { spi_r, suite, auth, seconds, features, exchanged, id, message, .. } = answer;
+        let (spi_i, connection) = (self.start.spi_i, &self.start.connection);
         let nat = self.start.nat(found);
         let mut path = self.waiting.path;
         if features.natt.is_some() && nat.found() {
             path = natt::float(path, connection.nat_ports);
         }
         let own_id = Payload::Id(Id::of_host(&connection.id)).body();
-        let claim = exchanged.claim(role, (spi_i, spi_r), &own_id);
-        let mut payloads = vec![Payload::Hash(channel.phase1_hash(cx, &claim))];
+        let claim = exchanged.claim(Role::Initiator, (spi_i, spi_r), &own_id);
+        let hash = channel.phase1_hash(cx, &claim);
+        let mut payloads = match authenticator.proof(cx, ike, hash, asks(&message)) {
+            Ok(payloads) => payloads,
+            Err(error) => {
+                arrival.dropped(DropReason::Unable { error: error.to_string() }, cx);
+                return Next::State(State::Aggressive(self));
+            }
+        };
         if let Some(natt) = features.natt {
             // The path of the message itself, which may have moved to the NAT ports already, is what
             // the peer compares with.
@@ -234,7 +274,6 @@ impl InitiatorAggressive {
         }
         let own = cx.config.profile.timers.ike_life;
         let lifetime = seconds.unwrap_or(own).min(own);
-        let auth = Phase1Auth::PRE_SHARED_KEY;
         let this = *self;
         let opening = Opening {
             channel,
@@ -246,6 +285,7 @@ impl InitiatorAggressive {
             credential: id.clone(),
             remote_id: id,
             facts: Ikev1Established { mode: Ikev1Mode::Aggressive, auth, lifetime },
+            initial_contact: false,
             connection: Some(this.start.connection),
             last_answer: Some(LastAnswer::new(arrival.bytes, bytes)),
         };

@@ -1,12 +1,12 @@
 //! Aggressive mode as the responder.
 
-use subtle::ConstantTimeEq;
+use core::net::SocketAddr;
 
+use super::auth::{Authenticator, accepted, asks, certificates_for};
 use super::common::{
-    Exchanged, Features, belongs, choose, hash, identity, key_pair, one, outgoing, refuse, values,
-    vendor_ids,
+    Exchanged, Features, belongs, choose, identity, key_pair, one, outgoing, refuse,
+    refuse_identity, values, vendor_ids,
 };
-use crate::crypto::ikev1::skeyid_psk;
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
 use crate::event::{CloseReason, DropReason, Event, Ikev1Established, NatStatus, Role};
@@ -30,6 +30,7 @@ const MAX_REMINDERS: u32 = 5;
 pub(crate) struct AwaitFinal {
     channel: Channel,
     choice: Phase1Choice,
+    authenticator: Authenticator,
     exchanged: Exchanged,
     features: Features,
     local_id: v2::Id,
@@ -40,6 +41,8 @@ pub(crate) struct AwaitFinal {
     answered: Answered,
     response: Vec<u8>,
     reminders: u32,
+    /// The own address that the first message came to.
+    reached: SocketAddr,
     expires: Time,
 }
 
@@ -67,21 +70,9 @@ impl AwaitFinal {
                 return None;
             }
         };
-        let choice = choose(cx, now, arrival, sa, Ikev1Mode::Aggressive, Some(public.len()))?;
         let remote_id = id.host();
-        let source = arrival.path.remote.ip();
-        let query = IdentityQuery { id_i: &remote_id, source, nat_at_peer: false };
-        let (profile, credentials) = (&cx.ikev1_profile, &cx.config.credentials);
-        let (psk, credential) = match profile.aggressive_mode_credential(query, credentials) {
-            Ok(credential) => (credential.psk.clone(), credential.id.to_id()),
-            Err(refusal) => {
-                let (id, rule) = (remote_id.to_string(), refusal.rule.clone());
-                let says = refusal.to_string();
-                cx.event(Event::IdentityRefused { ike, id, rule, says });
-                refuse(cx, now, arrival, NotifyKind::INVALID_ID_INFORMATION);
-                return None;
-            }
-        };
+        let (choice, authenticator, credential) =
+            chosen(cx, ike, now, arrival, sa, public.len(), &remote_id)?;
         let suite = choice.suite;
         let pair = key_pair(cx, ike, suite.group)?;
         let shared = match cx.provider.dh_agree(&pair, public) {
@@ -102,33 +93,46 @@ impl AwaitFinal {
             ni: nonce.to_vec(),
             nr,
         };
-        let skeyid = skeyid_psk(&*cx.provider, suite.prf, &psk, &exchanged.ni, &exchanged.nr);
+        let skeyid = authenticator.skeyid(cx, suite.prf, &exchanged, &shared);
         let (role, shared) = (Role::Responder, &shared);
         let material = KeyMaterial { role, suite, spi_i, spi_r, skeyid, shared };
         let channel = Channel::establish(cx, material).ok()?;
-        let own = cx.config.identity.clone();
-        let local_id = own.unwrap_or_else(|| v2::Id::ip(arrival.path.local.ip()));
+        let local_id = authenticator.own_id(cx, arrival);
         let features = Features::of(message);
         let own_id = Payload::Id(Id::of_host(&local_id));
         let own_body = own_id.body();
         let claim = exchanged.claim(Role::Responder, (spi_i, spi_r), &own_body);
+        let hash = channel.phase1_hash(cx, &claim);
+        let proof = match authenticator.proof(cx, ike, hash, asks(message)) {
+            Ok(proof) => proof,
+            Err(error) => {
+                arrival.dropped(DropReason::Unable { error: error.to_string() }, cx);
+                return None;
+            }
+        };
+        let certificates = certificates_len(&proof);
         let mut payloads = vec![
             Payload::Sa(Sa { proposals: vec![choice.chosen.clone()] }),
             Payload::Ke(exchanged.public_r.clone()),
             Payload::Nonce(exchanged.nr.clone()),
             own_id,
-            Payload::Hash(channel.phase1_hash(cx, &claim)),
         ];
-        payloads.extend(vendor_ids(&features));
+        payloads.extend(proof);
+        payloads.extend(vendor_ids(cx, &features, choice.auth));
+        payloads.extend(authenticator.requests());
         if let Some(natt) = features.natt {
             let (hash, spis) = (suite.prf.hash(), (spi_i, spi_r));
             payloads.extend(natt.discovery(hash, spis, arrival.path, false));
         }
         let response = outgoing(spi_i, spi_r, EXCHANGE, true).plain(cx, &payloads);
-        if response.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
+        // Certificates do not count: the peer cannot go on without them, and they are no secret that
+        // could wait for its address to be proven.
+        let counted = response.len().saturating_sub(certificates);
+        if counted > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
             arrival.dropped(DropReason::Amplification, cx);
             return None;
         }
+        features.begin_fragments(cx, (spi_i, spi_r), EXCHANGE);
         if !response.is_empty() {
             cx.transmit(arrival.path, &response);
         }
@@ -137,6 +141,7 @@ impl AwaitFinal {
         Some(Self {
             channel,
             choice,
+            authenticator,
             exchanged,
             features,
             local_id,
@@ -146,6 +151,7 @@ impl AwaitFinal {
             answered: Answered::new(arrival.bytes, response.clone()),
             response,
             reminders: 0,
+            reached: arrival.path.local,
             expires: now + cx.config.timers.half_open,
         })
     }
@@ -201,11 +207,7 @@ impl AwaitFinal {
                 .map(|message| (message, iv))
                 .map_err(|error| DropReason::Malformed { error: error.to_string() })
         };
-        let read = read.and_then(|(message, base_iv)| {
-            let received = hash(&message).map_err(|_| DropReason::BadIcv)?.to_vec();
-            Ok((message, base_iv, received))
-        });
-        let (message, base_iv, received) = match read {
+        let (message, base_iv) = match read {
             Ok(read) => read,
             Err(reason) => {
                 arrival.dropped(reason, cx);
@@ -214,10 +216,16 @@ impl AwaitFinal {
         };
         let claim = self.exchanged.claim(Role::Initiator, self.spis(), &self.id_body);
         let expected = self.channel.phase1_hash(cx, &claim);
-        if !bool::from(expected.as_slice().ct_eq(&received)) {
-            // In clear anybody can have sent it, so a true message is still welcome.
-            cx.event(Event::AuthenticationFailed { ike, id: self.remote_id.to_string() });
+        let checked = self.authenticator.check(cx, now, &message, &self.remote_id, &expected);
+        if let Err(failure) = checked {
+            if let Some(answer) = failure.tell(cx, ike, arrival.path.remote, &self.remote_id) {
+                refuse(cx, now, arrival, answer);
+            }
             arrival.dropped(DropReason::BadIcv, cx);
+            if failure.is_final() {
+                return Next::Closed(State::AwaitFinal(self), CloseReason::AuthenticationFailed);
+            }
+            // In clear anybody can have sent it, so a true message is still welcome.
             return Next::State(State::AwaitFinal(self));
         }
         self.established(ike, now, arrival, &message, base_iv, cx)
@@ -236,11 +244,13 @@ impl AwaitFinal {
         let nat = match self.features.natt {
             Some(_) => {
                 let hash = self.choice.suite.prf.hash();
-                NatT::detect(hash, spis, message, arrival.path)
+                NatT::detect(hash, spis, message, arrival.path, self.reached)
             }
             None => NatStatus::default(),
         };
-        if message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT) {
+        let initial_contact =
+            message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT);
+        if initial_contact {
             cx.event(Event::InitialContact { ike });
         }
         let this = *self;
@@ -256,13 +266,54 @@ impl AwaitFinal {
             remote_id: this.remote_id,
             credential: this.credential,
             facts: Ikev1Established { mode, auth, lifetime: lifetime.seconds },
+            initial_contact,
             connection: None,
             last_answer: Some(LastAnswer::new(arrival.bytes, Vec::new())),
         };
         let mut state = Established::open(cx, ike, now, opening);
         if lifetime.tell {
-            state.tell_lifetime(ike, lifetime.seconds, cx);
+            state.tell_lifetime(ike, lifetime, cx);
         }
         Next::State(State::Established(Box::new(state)))
     }
+}
+
+/// Chooses from the offer, and finds what the peer that says to be `remote_id` authenticates with, and
+/// the credential that it counts for.
+fn chosen(
+    cx: &mut Context,
+    ike: IkeHandle,
+    now: Time,
+    arrival: &Arrival<'_>,
+    sa: &Sa,
+    public_len: usize,
+    remote_id: &v2::Id,
+) -> Option<(Phase1Choice, Authenticator, v2::Id)> {
+    let source = arrival.path.remote.ip();
+    let query = IdentityQuery { id_i: remote_id, source, nat_at_peer: false };
+    let (profile, credentials) = (&cx.ikev1_profile, &cx.config.credentials);
+    let found = profile
+        .aggressive_mode_credential(query, credentials)
+        .map(|credential| (credential.psk.clone(), credential.id.to_id()));
+    let accepted = accepted(cx, sa, found.is_ok());
+    let mode = Ikev1Mode::Aggressive;
+    let choice = choose(cx, now, arrival, sa, mode, Some(public_len), &accepted)?;
+    match (certificates_for(cx, choice.auth), found) {
+        (Some(certificates), _) => {
+            Some((choice, Authenticator::Signatures(certificates), remote_id.clone()))
+        }
+        (None, Ok((psk, credential))) => {
+            Some((choice, Authenticator::PreSharedKey(psk), credential))
+        }
+        (None, Err(refusal)) => {
+            let (id, answer) = (remote_id.to_string(), NotifyKind::INVALID_ID_INFORMATION);
+            refuse_identity(cx, ike, now, arrival, id, &refusal, answer);
+            None
+        }
+    }
+}
+
+fn certificates_len(payloads: &[Payload]) -> usize {
+    let certificates = payloads.iter().filter(|payload| payload.kind() == PayloadKind::CERT);
+    certificates.map(|payload| payload.body().len()).sum()
 }

@@ -1,43 +1,80 @@
 //! What main and aggressive mode have in common: the offer, vendor IDs, the values that both ends
 //! exchange, and the wait of an initiator for its answer.
 
+use super::auth;
 use crate::config::{Connection, Ikev1Options};
 use crate::crypto::dh::{self, KeyPair};
 use crate::crypto::ikev1::Phase1Claim;
 use crate::crypto::suite::Group;
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
-use crate::event::{CloseReason, DropReason, Event, NatStatus, NotStarted, Offer, Role};
+use crate::event::{
+    CloseReason, DropReason, Event, NatStatus, NotStarted, Notification, Offer, Role,
+};
 use crate::io::{Channel, Deadline, IkeHandle, Path};
-use crate::policy::{self, Ikev1Mode, Phase1Choice, Phase1Context, RefusalStyle};
+use crate::policy::{IdentityRefusal, Ikev1Mode, Phase1Choice, Phase1Context, RefusalStyle};
 use crate::time::Time;
+use crate::v1::fragments;
 use crate::v1::natt::{self, NatT};
 use crate::v1::outgoing::Outgoing;
 use crate::v1::sa::Arrival;
 use crate::v2::window::{Due, Pending, Schedule};
 use crate::wire::v1::num::Phase1Auth;
 use crate::wire::v1::{Message, Notify, NotifyKind, Payload, Sa, VendorId, vendor};
-use crate::wire::{ExchangeType, IkeSpi, NotifyType};
+use crate::wire::{ExchangeType, Header, IkeSpi};
 
 /// What a peer can do besides RFC 2409, as its vendor IDs say.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Features {
     pub(crate) natt: Option<NatT>,
     pub(crate) dpd: bool,
+    pub(crate) fragments: bool,
+    pub(crate) xauth: bool,
 }
 
 impl Features {
     /// What the vendor IDs of a message announce.
     pub(crate) fn of(message: &Message) -> Self {
         let dpd = message.vendor_ids().any(|id| id == vendor::DPD);
-        Self { natt: NatT::announced(message), dpd }
+        let xauth = message.vendor_ids().any(|id| id == vendor::XAUTH);
+        let (natt, fragments) = (NatT::announced(message), fragments::announced(message));
+        Self { natt, dpd, fragments, xauth }
+    }
+
+    /// From now on the SA sends in fragments what does not fit into a packet, if its peer takes them.
+    pub(super) fn begin_fragments(
+        &self,
+        cx: &mut Context,
+        spis: (IkeSpi, IkeSpi),
+        exchange: ExchangeType,
+    ) {
+        if self.fragments {
+            cx.fragmenter.begin(spis, exchange);
+        }
     }
 }
 
-/// The vendor IDs of an answer: the one form of NAT traversal that both know, and dead peer detection.
-pub(super) fn vendor_ids(features: &Features) -> impl Iterator<Item = Payload> {
-    let dpd = Payload::VendorId(VendorId(vendor::DPD.to_vec()));
-    features.natt.map(|natt| natt.payload()).into_iter().chain([dpd])
+/// The vendor IDs of an answer: the one form of NAT traversal that both know, dead peer detection, and
+/// fragments, and XAUTH if it follows.
+pub(super) fn vendor_ids(
+    cx: &Context,
+    features: &Features,
+    auth: Phase1Auth,
+) -> impl Iterator<Item = Payload> + use<> {
+    let fragments = fragments::announcement(&cx.config.limits);
+    let natt = features.natt.map(|natt| natt.payload());
+    let xauth = auth.is_xauth_of_initiator().then(xauth_id);
+    natt.into_iter().chain(dpd_id(cx)).chain(fragments).chain(xauth)
+}
+
+/// The announcement of dead peer detection, unless it is off (rfc3706-5.1-vendor-id-both).
+fn dpd_id(cx: &Context) -> Option<Payload> {
+    let id = || Payload::VendorId(VendorId(vendor::DPD.to_vec()));
+    cx.config.profile.timers.dpd.then(id)
+}
+
+fn xauth_id() -> Payload {
+    Payload::VendorId(VendorId(vendor::XAUTH.to_vec()))
 }
 
 /// What an initiator begins with.
@@ -59,8 +96,7 @@ impl Start {
         ike: IkeHandle,
         connection: Box<Connection>,
     ) -> Result<Self, NotStarted> {
-        let seconds = cx.config.profile.timers.ike_life;
-        let offer = policy::phase1_offer(&connection.ike, Phase1Auth::PRE_SHARED_KEY, seconds);
+        let offer = auth::offer(&connection, cx.config.profile.ike_life());
         if offer.proposals.iter().all(|proposal| proposal.transforms.is_empty()) {
             let error = "no proposal can be written in IKEv1".to_owned();
             return Err(NotStarted::Unable { error });
@@ -92,9 +128,11 @@ impl Start {
     }
 
     /// The vendor IDs of the first message.
-    pub(super) fn vendor_ids(&self) -> Vec<Payload> {
+    pub(super) fn vendor_ids(&self, cx: &Context) -> Vec<Payload> {
         let mut payloads = natt::announcement(self.options().nat_traversal);
-        payloads.push(Payload::VendorId(VendorId(vendor::DPD.to_vec())));
+        payloads.extend(dpd_id(cx));
+        payloads.extend(fragments::announcement(&cx.config.limits));
+        payloads.extend(auth::logs_in(&self.connection).then(xauth_id));
         payloads
     }
 
@@ -112,7 +150,7 @@ pub(super) fn outgoing(
     exchange: ExchangeType,
     response: bool,
 ) -> Outgoing {
-    Outgoing { spi_i, spi_r, exchange, message_id: 0, response }
+    Outgoing { spi_i, spi_r, exchange, message_id: 0, response, commit: false }
 }
 
 /// An initiator's message that waits for its answer.
@@ -121,7 +159,7 @@ pub(super) struct Waiting {
     pending: Pending,
     pub(super) path: Path,
     /// With what it was refused, by whoever it was.
-    refused: Option<NotifyType>,
+    refused: Option<Notification>,
 }
 
 impl Waiting {
@@ -168,7 +206,7 @@ impl Waiting {
         let error = message
             .as_ref()
             .and_then(|message| message.notifies().find(|notify| notify.kind.is_error()));
-        let Some(notify) = error.map(|notify| NotifyType(notify.kind.0)) else {
+        let Some(notify) = error.map(|notify| Notification::from(notify.kind)) else {
             let exchange = arrival.raw.header.exchange;
             arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx);
             return None;
@@ -236,8 +274,10 @@ pub(super) fn choose(
     offer: &Sa,
     mode: Ikev1Mode,
     public_len: Option<usize>,
+    auth: &[Phase1Auth],
 ) -> Option<Phase1Choice> {
-    let context = Phase1Context { mode, public_len, auth: &[Phase1Auth::PRE_SHARED_KEY] };
+    let auth = cx.ikev1_profile.phase1_methods(auth, &cx.config.remote_access);
+    let context = Phase1Context { mode, public_len, auth: &auth };
     match cx.ikev1_profile.select_phase1(offer, &context) {
         Ok(choice) => Some(choice),
         Err(refusal) => {
@@ -247,7 +287,7 @@ pub(super) fn choose(
                 remote,
                 what: Offer::Ike,
                 refusal,
-                answer: NotifyType(answer.0),
+                answer: answer.into(),
             });
             refuse(cx, now, arrival, answer);
             None
@@ -255,7 +295,22 @@ pub(super) fn choose(
     }
 }
 
-/// Refuses a first message in clear, unless the profile is silent.
+/// Refuses an identity by the rule that stands against it.
+pub(super) fn refuse_identity(
+    cx: &mut Context,
+    ike: IkeHandle,
+    now: Time,
+    arrival: &Arrival<'_>,
+    id: String,
+    refusal: &IdentityRefusal,
+    answer: NotifyKind,
+) {
+    let (rule, says) = (refusal.rule.clone(), refusal.to_string());
+    cx.event(Event::IdentityRefused { ike, id, rule, says, answer: Some(answer.into()) });
+    refuse(cx, now, arrival, answer);
+}
+
+/// Refuses a message in clear, unless the profile is silent.
 pub(crate) fn refuse(cx: &mut Context, now: Time, arrival: &Arrival<'_>, kind: NotifyKind) {
     if cx.config.profile.refusal == RefusalStyle::Silent {
         return arrival.dropped(DropReason::Silent, cx);
@@ -263,11 +318,12 @@ pub(crate) fn refuse(cx: &mut Context, now: Time, arrival: &Arrival<'_>, kind: N
     if !cx.may_reply(now, arrival.path.remote, arrival.bytes.len()) {
         return;
     }
-    let spi_i = arrival.raw.header.spi_i;
-    let notify = Notify::isakmp(kind, spi_i, IkeSpi::ZERO, Vec::new());
+    let Header { spi_i, spi_r, .. } = arrival.raw.header;
+    let notify = Notify::isakmp(kind, spi_i, spi_r, Vec::new());
     let message_id = u32::from_be_bytes(cx.entropy.array(Label::MESSAGE_ID, 0));
     let exchange = ExchangeType::INFORMATIONAL_V1;
-    let outgoing = Outgoing { spi_i, spi_r: IkeSpi::ZERO, exchange, message_id, response: true };
+    let (response, commit) = (true, false);
+    let outgoing = Outgoing { spi_i, spi_r, exchange, message_id, response, commit };
     let bytes = outgoing.plain(cx, &[Payload::Notify(notify)]);
     if bytes.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
         return arrival.dropped(DropReason::Amplification, cx);

@@ -1,18 +1,16 @@
 //! Main mode as the initiator.
 
-use subtle::ConstantTimeEq;
-
+use super::auth::{Authenticator, asks};
 use super::common::{
-    Exchanged, Features, Start, Waiting, belongs, hash, identity, key_pair, one, outgoing, values,
+    Exchanged, Features, Start, Waiting, belongs, identity, key_pair, one, outgoing, values,
 };
 use crate::crypto::SecretBytes;
 use crate::crypto::dh::KeyPair;
-use crate::crypto::ikev1::skeyid_psk;
 use crate::crypto::suite::IkeSuite;
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
 use crate::event::{CloseReason, DropReason, Event, Ikev1Established, NatStatus, Role};
-use crate::io::{Deadline, IkeHandle};
+use crate::io::{Channel as Port, Deadline, IkeHandle};
 use crate::policy::{self, Ikev1Mode};
 use crate::time::Time;
 use crate::v1::channel::{Channel, KeyMaterial, NONCE_LEN};
@@ -30,6 +28,14 @@ const EXCHANGE: ExchangeType = ExchangeType::IDENTITY_PROTECTION;
 pub(crate) struct MainSa {
     start: Start,
     waiting: Waiting,
+}
+
+/// What the second message says.
+struct Answer {
+    message: Message,
+    suite: IkeSuite,
+    auth: Phase1Auth,
+    seconds: Option<u64>,
 }
 
 /// The third message is on its way.
@@ -59,6 +65,10 @@ struct Agreed {
     start: Start,
     spi_r: IkeSpi,
     suite: IkeSuite,
+    auth: Phase1Auth,
+    authenticator: Authenticator,
+    /// Whether the responder has asked for a certificate.
+    asked: bool,
     lifetime: u64,
     features: Features,
     sa_body: Vec<u8>,
@@ -135,7 +145,7 @@ impl MainSa {
     /// Sends the first message.
     pub(super) fn begin(cx: &mut Context, _ike: IkeHandle, now: Time, start: Start) -> Self {
         let mut payloads = vec![Payload::Sa(start.offer.clone())];
-        payloads.extend(start.vendor_ids());
+        payloads.extend(start.vendor_ids(cx));
         let outgoing = outgoing(start.spi_i, IkeSpi::ZERO, EXCHANGE, false);
         let bytes = outgoing.plain(cx, &payloads);
         let waiting = Waiting::send(cx, now, start.path, &outgoing, bytes);
@@ -149,7 +159,7 @@ impl MainSa {
         arrival: &Arrival<'_>,
         cx: &mut Context,
     ) -> Outcome<Self> {
-        let (message, suite, seconds) = match self.read(arrival) {
+        let Answer { message, suite, auth, seconds } = match self.read(arrival) {
             Ok(read) => read,
             Err((requirement, why)) => {
                 cx.violation(Some(ike), arrival.path.remote, requirement, &why);
@@ -163,8 +173,11 @@ impl MainSa {
         let ni = cx.entropy.bytes(Label::NONCE, ike.0, NONCE_LEN);
         let Self { start, waiting } = *self;
         let spi_r = message.header.spi_r;
-        let features = Features::of(&message);
+        let (features, asked) = (Features::of(&message), asks(&message));
+        features.begin_fragments(cx, (start.spi_i, spi_r), EXCHANGE);
+        let authenticator = Authenticator::of_connection(&start.connection, auth);
         let mut payloads = vec![Payload::Ke(pair.public().to_vec()), Payload::Nonce(ni.clone())];
+        payloads.extend(authenticator.requests());
         if let Some(natt) = features.natt {
             let pretend = start.connection.force_encapsulation;
             let (hash, spis) = (suite.prf.hash(), (start.spi_i, spi_r));
@@ -176,14 +189,12 @@ impl MainSa {
         let own = cx.config.profile.timers.ike_life;
         let lifetime = seconds.unwrap_or(own).min(own);
         let sa_body = Payload::Sa(start.offer.clone()).body();
-        let agreed = Agreed { start, spi_r, suite, lifetime, features, sa_body };
+        let agreed =
+            Agreed { start, spi_r, suite, auth, authenticator, asked, lifetime, features, sa_body };
         Ok(Next::State(State::MainKe(Box::new(MainKe { agreed, pair, ni, waiting }))))
     }
 
-    fn read(
-        &self,
-        arrival: &Arrival<'_>,
-    ) -> Result<(Message, IkeSuite, Option<u64>), (&'static str, String)> {
+    fn read(&self, arrival: &Arrival<'_>) -> Result<Answer, (&'static str, String)> {
         let payloads = "rfc2409-5-main-mode";
         let message = Message::decode(&arrival.raw).map_err(|e| (payloads, e.to_string()))?;
         if message.header.spi_r.is_zero() {
@@ -195,9 +206,9 @@ impl MainSa {
             _ => None,
         });
         let sa = sa.map_err(|why| (payloads, why))?;
-        let (suite, seconds) = policy::check_phase1_answer(&self.start.offer, sa)
+        let (suite, auth, seconds) = policy::check_phase1_answer(&self.start.offer, sa)
             .map_err(|error| (error.requirement(), error.to_string()))?;
-        Ok((message, suite, seconds))
+        Ok(Answer { message, suite, auth, seconds })
     }
 }
 
@@ -209,17 +220,15 @@ impl MainKe {
         arrival: &Arrival<'_>,
         cx: &mut Context,
     ) -> Outcome<Self> {
-        let (exchanged, shared, found) = match self.read(arrival, cx) {
+        let (exchanged, shared, found, asked) = match self.read(arrival, cx) {
             Ok(read) => read,
             Err((requirement, why)) => {
                 cx.violation(Some(ike), arrival.path.remote, requirement, &why);
                 return Err((self, useless(why)));
             }
         };
-        let Agreed { start, spi_r, suite, features, .. } = &self.agreed;
-        let psk = &start.connection.psk;
-        let (ni, nr) = (&exchanged.ni, &exchanged.nr);
-        let skeyid = skeyid_psk(&*cx.provider, suite.prf, psk, ni, nr);
+        let Agreed { start, spi_r, suite, authenticator, features, .. } = &self.agreed;
+        let skeyid = authenticator.skeyid(cx, suite.prf, &exchanged, &shared);
         let (spi_i, spi_r) = (start.spi_i, *spi_r);
         let (role, suite, shared) = (Role::Initiator, *suite, &shared);
         let material = KeyMaterial { role, suite, spi_i, spi_r, skeyid, shared };
@@ -237,7 +246,18 @@ impl MainKe {
         let claim = exchanged.claim(role, (spi_i, spi_r), &claim_body);
         let hash = channel.phase1_hash(cx, &claim);
         let contact = Notify::isakmp(NotifyKind::INITIAL_CONTACT, spi_i, spi_r, Vec::new());
-        let payloads = [id, Payload::Hash(hash), Payload::Notify(contact)];
+        let asked = asked || self.agreed.asked;
+        let proof = match authenticator.proof(cx, ike, hash, asked) {
+            Ok(proof) => proof,
+            Err(error) => return Err((self, DropReason::Unable { error: error.to_string() })),
+        };
+        let mut payloads = vec![id];
+        payloads.extend(proof);
+        // Whoever is told so drops all other SAs with this end (RFC 2407, section 4.6.3.3). There may be
+        // one that the peer has begun at the same time.
+        let there = start.connection.remote.ip();
+        let is_first = !cx.contacts.iter().any(|(other, at)| *other != ike && *at == there);
+        payloads.extend(is_first.then_some(Payload::Notify(contact)));
         let outgoing = outgoing(spi_i, spi_r, EXCHANGE, false);
         let iv = channel.phase1_iv(&exchanged.public_i, &exchanged.public_r);
         let sealed = channel.seal(cx, &outgoing, &iv, &payloads);
@@ -252,7 +272,7 @@ impl MainKe {
         &self,
         arrival: &Arrival<'_>,
         cx: &Context,
-    ) -> Result<(Exchanged, SecretBytes, NatStatus), (&'static str, String)> {
+    ) -> Result<(Exchanged, SecretBytes, NatStatus, bool), (&'static str, String)> {
         let payloads = |why: String| ("rfc2409-5-main-mode", why);
         let message = Message::decode(&arrival.raw).map_err(|e| payloads(e.to_string()))?;
         let (public, nonce) = values(&message).map_err(payloads)?;
@@ -268,10 +288,10 @@ impl MainKe {
         let spis = (self.agreed.start.spi_i, self.agreed.spi_r);
         let hash = self.agreed.suite.prf.hash();
         let nat = match self.agreed.features.natt {
-            Some(_) => NatT::detect(hash, spis, &message, arrival.path),
+            Some(_) => NatT::detect(hash, spis, &message, arrival.path, arrival.path.local),
             None => NatStatus::default(),
         };
-        Ok((exchanged, shared, nat))
+        Ok((exchanged, shared, nat, asks(&message)))
     }
 }
 
@@ -283,12 +303,16 @@ impl MainAuth {
         arrival: &Arrival<'_>,
         cx: &mut Context,
     ) -> Outcome<Self> {
+        // rfc3947-4-old-port-discard.
+        if self.waiting.path.channel == Port::Nat && arrival.path.channel == Port::Ike {
+            return Err((self, useless("it comes from the port that was left")));
+        }
         let opened = match self.channel.open(arrival, &self.iv) {
             Ok(opened) => opened,
             Err(reason) => return Err((self, reason)),
         };
-        let (id, id_body, received) = match (identity(&opened.message), hash(&opened.message)) {
-            (Ok((id, body)), Ok(hash)) => (id.host(), body.to_vec(), hash.to_vec()),
+        let (id, id_body) = match identity(&opened.message) {
+            Ok((id, body)) => (id.host(), body.to_vec()),
             // Under a wrong key the content is as good as random, so this is no violation.
             _ => return Err((self, DropReason::BadIcv)),
         };
@@ -296,17 +320,27 @@ impl MainAuth {
         let claim = self.exchanged.claim(Role::Responder, spis, &id_body);
         let expected = self.channel.phase1_hash(cx, &claim);
         let connection = &self.agreed.start.connection;
-        if !bool::from(expected.as_slice().ct_eq(&received)) {
+        let authenticator = &self.agreed.authenticator;
+        if let Err(failure) = authenticator.check(cx, now, &opened.message, &id, &expected) {
+            // A wrong pre-shared key is told by the responder, who has noticed it before.
+            if matches!(authenticator, Authenticator::Signatures(_)) {
+                failure.tell(cx, ike, arrival.path.remote, &id);
+            }
+            if failure.is_final() {
+                let reason = CloseReason::AuthenticationFailed;
+                return Ok(Next::Closed(State::MainAuth(self), reason));
+            }
             // Nothing protects the ciphertext from being changed on the way: a true copy may follow.
             return Err((self, DropReason::BadIcv));
         }
         if !connection.expect_id.as_ref().is_none_or(|expected| *expected == id) {
-            cx.event(Event::AuthenticationFailed { ike, id: id.to_string() });
+            let answer = None;
+            cx.event(Event::AuthenticationFailed { ike, id: id.to_string(), answer });
             let reason = CloseReason::AuthenticationFailed;
             return Ok(Next::Closed(State::MainAuth(self), reason));
         }
         let this = *self;
-        let Agreed { start, features, lifetime, .. } = this.agreed;
+        let Agreed { start, auth, features, lifetime, .. } = this.agreed;
         let opening = Opening {
             channel: this.channel,
             path: this.waiting.path,
@@ -316,11 +350,8 @@ impl MainAuth {
             local_id: start.connection.id.clone(),
             credential: id.clone(),
             remote_id: id,
-            facts: Ikev1Established {
-                mode: Ikev1Mode::Main,
-                auth: Phase1Auth::PRE_SHARED_KEY,
-                lifetime,
-            },
+            facts: Ikev1Established { mode: Ikev1Mode::Main, auth, lifetime },
+            initial_contact: false,
             connection: Some(start.connection),
             last_answer: None,
         };

@@ -1,13 +1,12 @@
 //! Main mode as the responder.
 
-use subtle::ConstantTimeEq;
-
+use super::auth::{Authenticator, accepted, asks, certificates_for};
 use super::common::{
-    Exchanged, Features, belongs, choose, hash, identity, key_pair, one, outgoing, refuse, values,
-    vendor_ids,
+    Exchanged, Features, belongs, choose, identity, key_pair, one, outgoing, refuse,
+    refuse_identity, values, vendor_ids,
 };
+use super::failure::Failure;
 use crate::crypto::SecretBytes;
-use crate::crypto::ikev1::skeyid_psk;
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
 use crate::event::{CloseReason, DropReason, Event, Ikev1Established, NatStatus, Role};
@@ -51,7 +50,11 @@ struct Agreed {
     spi_i: IkeSpi,
     spi_r: IkeSpi,
     choice: Phase1Choice,
-    key: MainModeKey,
+    authenticator: Authenticator,
+    /// The credential that the pre-shared key was found as, if it was.
+    named: Option<Identity>,
+    /// Whether the initiator has asked for a certificate.
+    asked: bool,
     features: Features,
     sa_body: Vec<u8>,
 }
@@ -77,14 +80,27 @@ impl AwaitKe {
                 return None;
             }
         };
-        let choice = choose(cx, now, arrival, sa, Ikev1Mode::Main, None)?;
-        let key = match cx.ikev1_profile.main_mode_key(remote.ip(), &cx.config.credentials) {
-            Ok(key) => key,
+        let key = cx.ikev1_profile.main_mode_key(remote.ip(), &cx.config.credentials);
+        let accepted = accepted(cx, sa, matches!(key, Ok(MainModeKey::Known(..))));
+        let choice = choose(cx, now, arrival, sa, Ikev1Mode::Main, None, &accepted)?;
+        let found = match certificates_for(cx, choice.auth) {
+            Some(certificates) => cx
+                .ikev1_profile
+                .main_mode_by_signature(remote.ip(), &cx.config.credentials)
+                .map(|()| (None, Authenticator::Signatures(certificates))),
+            None => key.map(|key| match key {
+                MainModeKey::Known(named, psk) => (Some(*named), Authenticator::PreSharedKey(psk)),
+                MainModeKey::Unknown => {
+                    let psk = cx.entropy.bytes(Label::UNKNOWN_KEY, ike.0, UNKNOWN_KEY_LEN);
+                    (None, Authenticator::PreSharedKey(SecretBytes::new(psk)))
+                }
+            }),
+        };
+        let (named, authenticator) = match found {
+            Ok(found) => found,
             Err(refusal) => {
-                let (id, rule) = (format!("ip:{}", remote.ip()), refusal.rule.clone());
-                let says = refusal.to_string();
-                cx.event(Event::IdentityRefused { ike, id, rule, says });
-                refuse(cx, now, arrival, NotifyKind::NO_PROPOSAL_CHOSEN);
+                let (id, answer) = (format!("ip:{}", remote.ip()), NotifyKind::NO_PROPOSAL_CHOSEN);
+                refuse_identity(cx, ike, now, arrival, id, &refusal, answer);
                 return None;
             }
         };
@@ -92,12 +108,13 @@ impl AwaitKe {
         let spi_r = IkeSpi(cx.entropy.array(Label::IKE_SPI, ike.0));
         let features = Features::of(message);
         let mut payloads = vec![Payload::Sa(Sa { proposals: vec![choice.chosen.clone()] })];
-        payloads.extend(vendor_ids(&features));
+        payloads.extend(vendor_ids(cx, &features, choice.auth));
         let response = outgoing(spi_i, spi_r, EXCHANGE, true).plain(cx, &payloads);
         if response.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
             arrival.dropped(DropReason::Amplification, cx);
             return None;
         }
+        features.begin_fragments(cx, (spi_i, spi_r), EXCHANGE);
         if !response.is_empty() {
             cx.transmit(arrival.path, &response);
         }
@@ -105,7 +122,16 @@ impl AwaitKe {
         cx.event(Event::IkeHalfOpen { ike, connection, role, path, spi_i });
         let sa_body = message.body(PayloadKind::SA).unwrap_or_default().to_vec();
         Some(Self {
-            agreed: Agreed { spi_i, spi_r, choice, key, features, sa_body },
+            agreed: Agreed {
+                spi_i,
+                spi_r,
+                choice,
+                authenticator,
+                named,
+                asked: asks(message),
+                features,
+                sa_body,
+            },
             answered: Answered::new(arrival.bytes, response),
             expires: now + cx.config.timers.half_open,
         })
@@ -172,7 +198,8 @@ impl AwaitKe {
         message: &Message,
         cx: &mut Context,
     ) -> Result<AwaitAuth, (Box<Self>, Option<&'static str>, String)> {
-        let Agreed { spi_i, spi_r, ref choice, ref key, features, ref sa_body } = self.agreed;
+        let Agreed { spi_i, spi_r, ref choice, ref authenticator, features, ref sa_body, .. } =
+            self.agreed;
         let suite = choice.suite;
         let Some(pair) = key_pair(cx, ike, suite.group) else {
             return Err((self, None, format!("{} cannot be computed", suite.group)));
@@ -191,19 +218,14 @@ impl AwaitKe {
         let exchanged = Exchanged { sa_body, public_i, public_r, ni, nr };
         let mut payloads =
             vec![Payload::Ke(pair.public().to_vec()), Payload::Nonce(exchanged.nr.clone())];
+        payloads.extend(authenticator.requests());
         let (hash, spis) = (suite.prf.hash(), (spi_i, spi_r));
         let mut nat = NatStatus::default();
         if let Some(natt) = features.natt {
             payloads.extend(natt.discovery(hash, spis, arrival.path, false));
-            nat = NatT::detect(hash, spis, message, arrival.path);
+            nat = NatT::detect(hash, spis, message, arrival.path, arrival.path.local);
         }
-        let psk = match key {
-            MainModeKey::Known(_, psk) => psk.clone(),
-            MainModeKey::Unknown => {
-                SecretBytes::new(cx.entropy.bytes(Label::UNKNOWN_KEY, ike.0, UNKNOWN_KEY_LEN))
-            }
-        };
-        let skeyid = skeyid_psk(&*cx.provider, suite.prf, &psk, &exchanged.ni, &exchanged.nr);
+        let skeyid = authenticator.skeyid(cx, suite.prf, &exchanged, &shared);
         let (role, shared) = (Role::Responder, &shared);
         let material = KeyMaterial { role, suite, spi_i, spi_r, skeyid, shared };
         let channel = match Channel::establish(cx, material) {
@@ -215,7 +237,8 @@ impl AwaitKe {
             cx.transmit(arrival.path, &response);
         }
         let answered = Answered::new(arrival.bytes, response);
-        let Self { agreed, expires, .. } = *self;
+        let Self { mut agreed, expires, .. } = *self;
+        agreed.asked |= asks(message);
         Ok(AwaitAuth { agreed, channel, exchanged, nat, answered, expires })
     }
 }
@@ -262,9 +285,8 @@ impl AwaitAuth {
                 return Next::State(State::AwaitAuth(self));
             }
         };
-        let read = identity(&opened.message)
-            .and_then(|(id, body)| Ok((id.host(), body.to_vec(), hash(&opened.message)?.to_vec())));
-        let Ok((id_i, id_body, received)) = read else {
+        let read = identity(&opened.message).map(|(id, body)| (id.host(), body.to_vec()));
+        let Ok((id_i, id_body)) = read else {
             // Under a wrong key the content is as good as random, so this is no violation.
             self.tell_failure(ike, arrival, DropReason::BadIcv, cx);
             return Next::State(State::AwaitAuth(self));
@@ -272,18 +294,11 @@ impl AwaitAuth {
         let spis = self.spis();
         let claim = self.exchanged.claim(Role::Initiator, spis, &id_body);
         let expected = self.channel.phase1_hash(cx, &claim);
-        let known = match &self.agreed.key {
-            MainModeKey::Known(named, _) => Some((**named).clone()),
-            MainModeKey::Unknown => None,
-        };
-        let Some(named) =
-            known.filter(|_| bool::from(expected.as_slice().ct_eq(received.as_slice())))
-        else {
-            // Nothing protects the ciphertext from being changed on the way: a true copy may follow.
-            self.tell_failure(ike, arrival, DropReason::BadIcv, cx);
-            return Next::State(State::AwaitAuth(self));
-        };
-        if !self.may_be(ike, now, arrival, &id_i, &named, cx) {
+        let authenticator = &self.agreed.authenticator;
+        if let Err(failure) = authenticator.check(cx, now, &opened.message, &id_i, &expected) {
+            return self.failed(ike, now, arrival, &id_i, &failure, cx);
+        }
+        if !self.may_be(ike, now, arrival, &id_i, cx) {
             return Next::Closed(State::AwaitAuth(self), CloseReason::AuthenticationFailed);
         }
         self.established(ike, now, arrival, id_i, opened.next_iv, &opened.message, cx)
@@ -300,31 +315,55 @@ impl AwaitAuth {
     ) {
         if reason == DropReason::BadIcv {
             let id = v2::Id::ip(arrival.path.remote.ip()).to_string();
-            cx.event(Event::AuthenticationFailed { ike, id });
+            cx.event(Event::AuthenticationFailed { ike, id, answer: None });
         }
         arrival.dropped(reason, cx);
     }
 
-    /// Whether the identity that the peer has proven is that of the key's credential.
+    /// Drops a fifth message that does not prove who the peer is. Nothing protects the ciphertext from
+    /// being changed on the way, so a true copy may follow, unless the failure is final.
+    fn failed(
+        self: Box<Self>,
+        ike: IkeHandle,
+        now: Time,
+        arrival: &Arrival<'_>,
+        id: &v2::Id,
+        failure: &Failure,
+        cx: &mut Context,
+    ) -> Next {
+        if matches!(self.agreed.authenticator, Authenticator::PreSharedKey(_)) {
+            self.tell_failure(ike, arrival, DropReason::BadIcv, cx);
+            return Next::State(State::AwaitAuth(self));
+        }
+        if let Some(answer) = failure.tell(cx, ike, arrival.path.remote, id) {
+            refuse(cx, now, arrival, answer);
+        }
+        arrival.dropped(DropReason::BadIcv, cx);
+        if failure.is_final() {
+            return Next::Closed(State::AwaitAuth(self), CloseReason::AuthenticationFailed);
+        }
+        Next::State(State::AwaitAuth(self))
+    }
+
+    /// Whether the identity that the peer has proven is that of the key's credential. With signatures
+    /// the certificate has named it.
     fn may_be(
         &self,
         ike: IkeHandle,
         now: Time,
         arrival: &Arrival<'_>,
         id_i: &v2::Id,
-        named: &Identity,
         cx: &mut Context,
     ) -> bool {
+        let Some(named) = &self.agreed.named else { return true };
         let source = arrival.path.remote.ip();
         let query = IdentityQuery { id_i, source, nat_at_peer: self.nat.peer };
         let (profile, credentials) = (&cx.ikev1_profile, &cx.config.credentials);
         match profile.main_mode_identity(query, named, credentials) {
             Ok(()) => true,
             Err(refusal) => {
-                let (id, rule) = (id_i.to_string(), refusal.rule.clone());
-                let says = refusal.to_string();
-                cx.event(Event::IdentityRefused { ike, id, rule, says });
-                refuse(cx, now, arrival, NotifyKind::INVALID_ID_INFORMATION);
+                let (id, answer) = (id_i.to_string(), NotifyKind::INVALID_ID_INFORMATION);
+                refuse_identity(cx, ike, now, arrival, id, &refusal, answer);
                 false
             }
         }
@@ -342,26 +381,34 @@ impl AwaitAuth {
         cx: &mut Context,
     ) -> Next {
         let (spi_i, spi_r) = self.spis();
-        let own = cx.config.identity.clone();
-        let local_id = own.unwrap_or_else(|| v2::Id::ip(arrival.path.local.ip()));
+        let authenticator = &self.agreed.authenticator;
+        let local_id = authenticator.own_id(cx, arrival);
         let id = Payload::Id(Id::of_host(&local_id));
         let id_body = id.body();
         let claim = self.exchanged.claim(Role::Responder, (spi_i, spi_r), &id_body);
-        let hash = Payload::Hash(self.channel.phase1_hash(cx, &claim));
+        let hash = self.channel.phase1_hash(cx, &claim);
+        let proof = match authenticator.proof(cx, ike, hash, self.agreed.asked || asks(message)) {
+            Ok(proof) => proof,
+            Err(error) => {
+                arrival.dropped(DropReason::Unable { error: error.to_string() }, cx);
+                return Next::State(State::AwaitAuth(self));
+            }
+        };
+        let payloads = [vec![id], proof].concat();
         let outgoing = outgoing(spi_i, spi_r, EXCHANGE, true);
-        let sealed = self.channel.seal(cx, &outgoing, &iv, &[id, hash]);
+        let sealed = self.channel.seal(cx, &outgoing, &iv, &payloads);
         if !sealed.bytes.is_empty() {
             cx.transmit(arrival.path, &sealed.bytes);
         }
-        if message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT) {
+        let initial_contact =
+            message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT);
+        if initial_contact {
             cx.event(Event::InitialContact { ike });
         }
         let this = *self;
         let Phase1Choice { auth, lifetime, .. } = this.agreed.choice;
-        let credential = match &this.agreed.key {
-            MainModeKey::Known(named, _) => named.to_id(),
-            MainModeKey::Unknown => remote_id.clone(),
-        };
+        let named = this.agreed.named.as_ref();
+        let credential = named.map_or_else(|| remote_id.clone(), Identity::to_id);
         let opening = Opening {
             channel: this.channel,
             path: arrival.path,
@@ -372,12 +419,13 @@ impl AwaitAuth {
             credential,
             remote_id,
             facts: Ikev1Established { mode: Ikev1Mode::Main, auth, lifetime: lifetime.seconds },
+            initial_contact,
             connection: None,
             last_answer: Some(LastAnswer::new(arrival.bytes, sealed.bytes)),
         };
         let mut state = Established::open(cx, ike, now, opening);
         if lifetime.tell {
-            state.tell_lifetime(ike, lifetime.seconds, cx);
+            state.tell_lifetime(ike, lifetime, cx);
         }
         Next::State(State::Established(Box::new(state)))
     }

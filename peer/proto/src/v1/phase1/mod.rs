@@ -1,4 +1,5 @@
-//! Phase 1: main mode and aggressive mode with pre-shared keys (RFC 2409, section 5.4).
+//! Phase 1: main mode and aggressive mode with pre-shared keys and signatures (RFC 2409, sections 5.4
+//! and 5.1).
 //!
 //! ```text
 //! main mode                                  aggressive mode
@@ -10,13 +11,19 @@
 //! 6 <-- { IDir, HASH_R }
 //! ```
 //!
+//! With signatures `[CERT...,] SIG` stands for HASH, and CERTREQ is in 3 and 4, or in 1 and 2.
+//!
 //! Limits are the endpoint's business and checked before a responder's state is made.
 
 mod aggressive_initiator;
 mod aggressive_responder;
+mod auth;
 mod common;
+mod failure;
 mod main_initiator;
 mod main_responder;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use aggressive_initiator::InitiatorAggressive;
 pub(crate) use aggressive_responder::AwaitFinal;

@@ -1,23 +1,26 @@
 //! Quick mode as the initiator.
 
-use super::{Surroundings, nonce};
+use std::collections::BTreeSet;
+
+use super::{AwaitConnected, Surroundings, nonce};
 use crate::crypto::SecretBytes;
 use crate::crypto::dh::{self, KeyPair};
 use crate::crypto::suite::Group;
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
-use crate::event::{Event, Side};
-use crate::io::Deadline;
+use crate::event::{Event, Notification, Side};
+use crate::io::{Deadline, Path};
 use crate::policy::{self, Phase2Offer};
 use crate::v1::channel::PhaseTwoKeys;
-use crate::v1::child::{self, Accepted, Child};
+use crate::v1::child::{self, Accepted, Child, Over};
 use crate::v1::informational::lifetime_of;
 use crate::v1::sa::Arrival;
 use crate::v2::window::{Answered, Due, Pending, Schedule};
+use crate::wire::ExchangeType;
+use crate::wire::v1;
 use crate::wire::v1::num::Phase2Attr;
-use crate::wire::v1::{Id, Message, NotifyKind, Payload, PayloadKind, Sa};
+use crate::wire::v1::{FLAG_COMMIT, Id, Message, NotifyKind, Payload, PayloadKind, Sa};
 use crate::wire::v2::{Proposal, TrafficSelector};
-use crate::wire::{ExchangeType, NotifyType};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -36,12 +39,23 @@ pub(in crate::v1) struct AwaitSecond {
     message_id: u32,
     offer: Sa,
     spi_in: u32,
+    /// The same for AH, if ESP and AH are wanted together.
+    over_spi: Option<u32>,
     ni: Vec<u8>,
     pair: Option<KeyPair>,
     ids: [Payload; 2],
     /// The vector of the answer.
     iv: Vec<u8>,
     pending: Pending,
+}
+
+/// What the second message has led to.
+#[derive(Debug)]
+pub(in crate::v1) enum Followed {
+    /// The pair is up; the third message is kept for repetitions of the second.
+    Up(Child, Answered),
+    /// The peer has to say that it is ready.
+    Waits(Box<AwaitConnected>),
 }
 
 /// What the second message says.
@@ -64,11 +78,14 @@ impl AwaitSecond {
         let ids = [Id::of_traffic(&ask.ts_local)?, Id::of_traffic(&ask.ts_remote)?];
         let ids = ids.map(Payload::Id);
         let spi_in = cx.child_spi(ike);
-        let seconds = cx.config.profile.timers.child_life;
+        let numbers: BTreeSet<u8> = ask.proposals.iter().map(|one| one.number).collect();
+        let is_bundle = numbers.len() < ask.proposals.len();
+        let over_spi = is_bundle.then(|| cx.child_spi(ike));
+        let life = cx.config.profile.child_life();
         let encapsulation = around.encapsulation;
         let offer = policy::phase2_offer(
             &ask.proposals,
-            &Phase2Offer { spi: spi_in, seconds, encapsulation },
+            &Phase2Offer { spi: spi_in, over_spi: over_spi.unwrap_or(spi_in), life, encapsulation },
         );
         let group = group_of(&offer);
         let pair = group.and_then(|group| {
@@ -86,7 +103,7 @@ impl AwaitSecond {
         let (now, path) = (around.now, around.path);
         let pending = Pending::send(cx, now, path, &outgoing.envelope(), sealed.bytes, schedule);
         let iv = sealed.next_iv;
-        Some(Self { ask, message_id, offer, spi_in, ni, pair, ids, iv, pending })
+        Some(Self { ask, message_id, offer, spi_in, over_spi, ni, pair, ids, iv, pending })
     }
 
     pub(in crate::v1) fn deadline(&self) -> Deadline {
@@ -101,17 +118,20 @@ impl AwaitSecond {
     /// Gives back what was drawn for it.
     pub(in crate::v1) fn abandon(&self, cx: &mut Context) {
         cx.free_child_spi(self.spi_in);
+        if let Some(spi) = self.over_spi {
+            cx.free_child_spi(spi);
+        }
     }
 
-    /// Takes the second message and sends the third. The pair and, for repetitions of the second, the
-    /// third; nothing if the message was not authentic, an error if it was and cannot be used.
+    /// Takes the second message and sends the third. Nothing if the message was not authentic, an error
+    /// if it was and cannot be used.
     pub(in crate::v1) fn answered(
         &self,
         cx: &mut Context,
         around: &Surroundings<'_>,
         arrival: &Arrival<'_>,
         replaces: Option<u32>,
-    ) -> Option<Result<(Child, Answered), ()>> {
+    ) -> Option<Result<Followed, ()>> {
         let channel = around.channel;
         let opened = match channel.open_hashed(cx, arrival, &self.iv, &self.ni) {
             Ok(opened) => opened,
@@ -123,44 +143,82 @@ impl AwaitSecond {
         let refused = |requirement: &str, why: String, cx: &mut Context| {
             let (ike, remote) = (around.ike, arrival.path.remote);
             cx.violation(Some(ike), remote, requirement, &why);
-            let (by, notify) = (Side::Local, NotifyType::NO_PROPOSAL_CHOSEN);
+            let (by, notify) = (Side::Local, None);
             cx.event(Event::ChildRefused { ike, by, notify, detail: why });
             Some(Err(()))
         };
-        let Answer { accepted, shared, nr } = match self.read(&opened.message, cx) {
+        let Answer { accepted, shared, nr } = match self.read(around.path, &opened.message, cx) {
             Ok(answer) => answer,
             Err((requirement, why)) => return refused(requirement, why, cx),
         };
         let keys = PhaseTwoKeys { shared: shared.as_ref(), ni: &self.ni, nr: &nr };
+        if arrival.raw.header.flags.contains(FLAG_COMMIT) {
+            let third = self.third(cx, around, &opened.next_iv, &keys);
+            let outgoing = channel.outgoing(ExchangeType::QUICK_MODE, self.message_id, false);
+            let schedule = Schedule::ordinary(&cx.config.timers);
+            let answered = Answered::new(arrival.bytes, third.clone());
+            let (now, path) = (around.now, around.path);
+            let pending = Pending::send(cx, now, path, &outgoing.envelope(), third, schedule);
+            let (ni, replaces) = (self.ni.clone(), self.ask.replaces);
+            return Some(Ok(Followed::Waits(Box::new(AwaitConnected {
+                accepted,
+                replaces,
+                ni,
+                nr,
+                shared,
+                answered,
+                pending,
+            }))));
+        }
         let (ike, now, encap) = (around.ike, around.now, around.encap);
         let installed = child::install(cx, ike, now, channel, &accepted, &keys, encap, replaces);
         let child = match installed {
             Ok(child) => child,
             Err(error) => {
-                let (by, notify) = (Side::Local, NotifyType::NO_PROPOSAL_CHOSEN);
+                let (by, notify) = (Side::Local, None);
                 let detail = error.to_string();
                 cx.event(Event::ChildRefused { ike, by, notify, detail });
                 return Some(Err(()));
             }
         };
-        let hash = Payload::Hash(channel.hash3(cx, self.message_id, &keys));
-        let outgoing = channel.outgoing(ExchangeType::QUICK_MODE, self.message_id, false);
-        let sealed = channel.seal(cx, &outgoing, &opened.next_iv, &[hash]);
-        if !sealed.bytes.is_empty() {
-            cx.transmit(around.path, &sealed.bytes);
+        let third = self.third(cx, around, &opened.next_iv, &keys);
+        if !third.is_empty() {
+            cx.transmit(around.path, &third);
         }
-        Some(Ok((child, Answered::new(arrival.bytes, sealed.bytes))))
+        Some(Ok(Followed::Up(child, Answered::new(arrival.bytes, third))))
     }
 
-    fn read(&self, message: &Message, cx: &Context) -> Result<Answer, (&'static str, String)> {
+    /// The third message.
+    fn third(
+        &self,
+        cx: &mut Context,
+        around: &Surroundings<'_>,
+        iv: &[u8],
+        keys: &PhaseTwoKeys<'_>,
+    ) -> Vec<u8> {
+        let channel = around.channel;
+        let hash = Payload::Hash(channel.hash3(cx, self.message_id, keys));
+        let outgoing = channel.outgoing(ExchangeType::QUICK_MODE, self.message_id, false);
+        channel.seal(cx, &outgoing, iv, &[hash]).bytes
+    }
+
+    fn read(
+        &self,
+        path: Path,
+        message: &Message,
+        cx: &Context,
+    ) -> Result<Answer, (&'static str, String)> {
         let payloads = |why: &str| ("rfc2409-5-quick-mode", why.to_owned());
         let sa = message.sa().ok_or_else(|| payloads("there is no SA payload"))?;
-        let (suite, seconds, proposal) = policy::check_phase2_answer(&self.offer, sa)
-            .map_err(|error| (error.requirement(), error.to_string()))?;
-        let spi = <[u8; 4]>::try_from(proposal.spi.as_slice()).ok().map(u32::from_be_bytes);
-        let spi_out = spi.filter(|spi| *spi > 255).ok_or_else(|| {
-            ("rfc2408-5.5-proposal-spi-checked", "the SPI is reserved".to_owned())
-        })?;
+        let broken = |error: policy::V1AnswerError| (error.requirement(), error.to_string());
+        let (sa, over) = policy::check_phase2_over(&self.offer, sa).map_err(broken)?;
+        let (suite, seconds, proposal) =
+            policy::check_phase2_answer(&self.offer, &sa).map_err(broken)?;
+        let spi_out = spi_of(proposal)?;
+        let over = match (over, self.over_spi) {
+            (Some((suite, ah)), Some(spi_in)) => Some(Over { suite, spi_in, spi_out: spi_of(ah)? }),
+            _ => None,
+        };
         let nr = message.iter().find_map(|payload| match payload {
             Payload::Nonce(nonce) => Some(nonce.clone()),
             _ => None,
@@ -170,7 +228,10 @@ impl AwaitSecond {
         let asked: Vec<_> = self.ids.iter().collect();
         let same = ids.len() == asked.len()
             && ids.iter().zip(&asked).all(|(id, asked)| Payload::Id((*id).clone()) == **asked);
-        if !same {
+        // Without identities the ends themselves are meant.
+        let is_ends = self.ask.ts_local == TrafficSelector::host(path.local.ip())
+            && self.ask.ts_remote == TrafficSelector::host(path.remote.ip());
+        if !(same || ids.is_empty() && is_ends) {
             let why = "the identities are not those that were asked for".to_owned();
             return Err(("rfc2409-5.5-qm-client-ids", why));
         }
@@ -200,6 +261,7 @@ impl AwaitSecond {
             ts_remote: self.ask.ts_remote,
             lifetime: seconds.unwrap_or(own).min(own),
             asked: true,
+            over,
         };
         Ok(Answer { accepted, shared, nr })
     }
@@ -208,9 +270,10 @@ impl AwaitSecond {
     pub(in crate::v1) fn refused(
         &self,
         ike: crate::io::IkeHandle,
-        notify: NotifyType,
+        notify: Notification,
         cx: &mut Context,
     ) {
+        let notify = Some(notify);
         let detail = format!("{} to {}", self.ask.ts_local, self.ask.ts_remote);
         cx.event(Event::ChildRefused { ike, by: Side::Peer, notify, detail });
     }
@@ -219,6 +282,13 @@ impl AwaitSecond {
     pub(in crate::v1) fn spi_in(&self) -> u32 {
         self.spi_in
     }
+}
+
+/// The SPI of what was answered.
+fn spi_of(proposal: &v1::Proposal) -> Result<u32, (&'static str, String)> {
+    let spi = <[u8; 4]>::try_from(proposal.spi.as_slice()).ok().map(u32::from_be_bytes);
+    spi.filter(|spi| *spi > 255)
+        .ok_or_else(|| ("rfc2408-5.5-proposal-spi-checked", "the SPI is reserved".to_owned()))
 }
 
 /// The one group of an offer.

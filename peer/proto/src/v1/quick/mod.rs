@@ -4,14 +4,19 @@
 //! 1 --> { HASH(1), SA, Ni, [KE], IDci, IDcr }
 //! 2 <-- { HASH(2), SA, Nr, [KE], IDci, IDcr }      repeated by the responder until 3 is there
 //! 3 --> { HASH(3) }
+//!   <-- { HASH(1), N(CONNECTED) }                  if 2 has the commit bit
 //! ```
 //!
 //! Each quick mode has a message ID and vectors of its own, so several can run at a time.
 
+mod commit;
+mod dispatch;
 mod initiator;
 mod responder;
 
-pub(super) use initiator::{Ask, AwaitSecond};
+pub(super) use commit::AwaitConnected;
+pub(super) use dispatch::Quick;
+pub(super) use initiator::{Ask, AwaitSecond, Followed};
 pub(super) use responder::{AwaitThird, NotAnswered, responder_lifetime};
 
 use super::channel::Channel;

@@ -1,5 +1,6 @@
 //! Quick mode as the responder.
 
+use super::commit::say_connected;
 use super::{Surroundings, nonce};
 use crate::crypto::SecretBytes;
 use crate::crypto::dh;
@@ -7,14 +8,16 @@ use crate::endpoint::context::Context;
 use crate::entropy::Label;
 use crate::event::{Event, Offer, Side};
 use crate::io::Deadline;
-use crate::policy::{Phase2Choice, Phase2Context};
+use crate::policy::{Lifetime, Phase2Choice, Phase2Context};
 use crate::v1::channel::{Opened, PhaseTwoKeys};
-use crate::v1::child::{self, Accepted, Child};
+use crate::v1::child::{self, Accepted, Child, Over};
+use crate::v1::outgoing::Outgoing;
 use crate::v1::sa::Arrival;
 use crate::v2::window::{Answered, Due, Pending, Schedule};
-use crate::wire::v1::{Message, Notify, NotifyKind, Payload, PayloadKind, Sa};
+use crate::wire::v1::num::LifeType;
+use crate::wire::v1::{Message, Notify, NotifyKind, Payload, PayloadKind, Proposal, Sa};
 use crate::wire::v2::{TrafficSelector, Ts};
-use crate::wire::{ExchangeType, NotifyType, ProtocolId};
+use crate::wire::{ExchangeType, ProtocolId};
 
 /// The first message is answered: the third is awaited.
 #[derive(Debug)]
@@ -28,6 +31,9 @@ pub(in crate::v1) struct AwaitThird {
     /// The first message and its answer.
     answered: Answered,
     pending: Pending,
+    message_id: u32,
+    /// Whether the peer waits for CONNECTED.
+    commit: bool,
 }
 
 /// Why a first message gets no second one.
@@ -67,18 +73,26 @@ impl AwaitThird {
             arrival.dropped(reason, cx);
             NotAnswered::Dropped
         })?;
-        let request = Request::of(&opened.message, arrival).map_err(|(requirement, why)| {
-            arrival.violates(Some(around.ike), requirement, &why, cx);
-            NotAnswered::Dropped
-        })?;
+        let request = match Request::of(&opened.message, arrival) {
+            Ok(request) => request,
+            // What is authentic and cannot be used gets a word, as it would else come again and again.
+            Err((requirement @ IDS, why)) => {
+                cx.violation(Some(around.ike), arrival.path.remote, requirement, &why);
+                let kind = NotifyKind::INVALID_ID_INFORMATION;
+                return Err(NotAnswered::Refused(about_first(&opened.message, kind), why));
+            }
+            Err((requirement, why)) => {
+                arrival.violates(Some(around.ike), requirement, &why, cx);
+                return Err(NotAnswered::Dropped);
+            }
+        };
         let choice = Self::choose(cx, around, arrival, &request)?;
-        let spi = <[u8; 4]>::try_from(choice.chosen.spi.as_slice()).ok().map(u32::from_be_bytes);
         let protocol = choice.chosen.protocol;
-        let spi_out = spi.unwrap_or(0);
+        let spi_out = spi_of(&choice.chosen);
         let refuse = |kind: NotifyKind, why: String| {
             NotAnswered::Refused(Notify::child(kind, protocol, spi_out, Vec::new()), why)
         };
-        if spi_out <= 255 {
+        if spi_out <= 255 || choice.over.as_ref().is_some_and(|(_, ah)| spi_of(ah) <= 255) {
             let why = "the SPI of the proposal is reserved or does not have four octets";
             return Err(refuse(NotifyKind::INVALID_SPI, why.to_owned()));
         }
@@ -119,14 +133,10 @@ impl AwaitThird {
         cx.ikev1_profile.select_phase2(request.sa, &context).map_err(|refusal| {
             let kind = NotifyKind::NO_PROPOSAL_CHOSEN;
             let why = refusal.to_string();
-            let (remote, answer) = (arrival.path.remote, NotifyType(kind.0));
+            let (remote, answer) = (arrival.path.remote, kind.into());
             let (ike, what) = (Some(around.ike), Offer::Child);
             cx.event(Event::ProposalRefused { ike, remote, what, refusal, answer });
-            let first = request.sa.proposals.first();
-            let protocol = first.map_or(ProtocolId::ESP, |first| first.protocol);
-            let spi = first.map(|first| first.spi.clone()).unwrap_or_default();
-            let notify = Notify { spi, ..Notify::child(kind, protocol, 0, Vec::new()) };
-            NotAnswered::Refused(notify, why)
+            NotAnswered::Refused(about(request.sa, kind), why)
         })
     }
 
@@ -158,19 +168,27 @@ impl AwaitThird {
     ) -> Self {
         let channel = around.channel;
         let message_id = arrival.raw.header.message_id;
-        let Phase2Choice { suite, lifetime, mut chosen } = choice;
+        let Phase2Choice { suite, lifetime, mut chosen, over } = choice;
         let spi_in = cx.child_spi(around.ike);
         chosen.spi = spi_in.to_be_bytes().to_vec();
         let protocol = chosen.protocol;
         let nr = nonce(cx, around.ike);
-        let mut payloads =
-            vec![Payload::Sa(Sa { proposals: vec![chosen] }), Payload::Nonce(nr.clone())];
+        let mut proposals = vec![chosen];
+        let over = over.map(|(suite, ah)| {
+            let spi_in = cx.child_spi(around.ike);
+            let over = Over { suite, spi_in, spi_out: spi_of(&ah) };
+            proposals.push(Proposal { spi: spi_in.to_be_bytes().to_vec(), ..ah });
+            over
+        });
+        let mut payloads = vec![Payload::Sa(Sa { proposals }), Payload::Nonce(nr.clone())];
         payloads.extend(public.map(Payload::Ke));
         payloads.extend(request.ids.iter().cloned());
         if lifetime.tell {
-            payloads.push(responder_lifetime(protocol, &spi_in.to_be_bytes(), lifetime.seconds));
+            payloads.push(responder_lifetime(protocol, &spi_in.to_be_bytes(), lifetime));
         }
+        let commit = cx.config.profile.ikev1.as_ref().is_some_and(|ikev1| ikev1.commit);
         let outgoing = channel.outgoing(ExchangeType::QUICK_MODE, message_id, true);
+        let outgoing = Outgoing { commit, ..outgoing };
         let sealed = channel.seal_hashed(cx, &outgoing, &opened.next_iv, &payloads, request.ni);
         let response = sealed.bytes.clone();
         let schedule = Schedule::ordinary(&cx.config.timers);
@@ -184,6 +202,7 @@ impl AwaitThird {
             ts_remote: request.ts_i,
             lifetime: lifetime.seconds,
             asked: false,
+            over,
         };
         Self {
             accepted,
@@ -193,6 +212,8 @@ impl AwaitThird {
             iv: sealed.next_iv,
             answered: Answered::new(arrival.bytes, response),
             pending,
+            message_id,
+            commit,
         }
     }
 
@@ -208,6 +229,9 @@ impl AwaitThird {
     /// Gives back what was drawn for it.
     pub(in crate::v1) fn abandon(&self, cx: &mut Context) {
         cx.free_child_spi(self.accepted.spi_in);
+        if let Some(over) = self.accepted.over {
+            cx.free_child_spi(over.spi_in);
+        }
     }
 
     /// The answer to a repetition of the first message.
@@ -215,14 +239,16 @@ impl AwaitThird {
         self.answered.repeat(request)
     }
 
-    /// Takes the third message. Nothing if it was not authentic, an error if the pair cannot be run.
+    /// Takes the third message. The pair, and what a repetition of the third gets; nothing if it was not
+    /// authentic, an error if the pair cannot be run.
     pub(in crate::v1) fn finished(
         &self,
         cx: &mut Context,
         around: &Surroundings<'_>,
         arrival: &Arrival<'_>,
+        base_iv: &[u8],
         replaces: Option<u32>,
-    ) -> Option<Result<Child, ()>> {
+    ) -> Option<Result<(Child, Answered), ()>> {
         let keys = PhaseTwoKeys { shared: self.shared.as_ref(), ni: &self.ni, nr: &self.nr };
         if let Err(reason) = around.channel.open_final(cx, arrival, &self.iv, &keys) {
             arrival.dropped(reason, cx);
@@ -231,12 +257,37 @@ impl AwaitThird {
         let (ike, now, encap) = (around.ike, around.now, around.encap);
         let accepted = &self.accepted;
         let made = child::install(cx, ike, now, around.channel, accepted, &keys, encap, replaces);
-        Some(made.map_err(|error| {
-            let (by, notify) = (Side::Local, NotifyType::NO_PROPOSAL_CHOSEN);
-            cx.event(Event::ChildRefused { ike, by, notify, detail: error.to_string() });
-        }))
+        let child = match made {
+            Ok(child) => child,
+            Err(error) => {
+                let (by, notify) = (Side::Local, None);
+                cx.event(Event::ChildRefused { ike, by, notify, detail: error.to_string() });
+                return Some(Err(()));
+            }
+        };
+        let answer = if self.commit {
+            say_connected(cx, around, base_iv, self.message_id, accepted.spi_in)
+        } else {
+            Vec::new()
+        };
+        Some(Ok((child, Answered::new(arrival.bytes, answer))))
     }
 }
+
+/// A refusal of what the first proposal is for.
+fn about(sa: &Sa, kind: NotifyKind) -> Notify {
+    let first = sa.proposals.first();
+    let protocol = first.map_or(ProtocolId::ESP, |first| first.protocol);
+    let spi = first.map(|first| first.spi.clone()).unwrap_or_default();
+    Notify { spi, ..Notify::child(kind, protocol, 0, Vec::new()) }
+}
+
+fn about_first(message: &Message, kind: NotifyKind) -> Notify {
+    about(message.sa().unwrap_or(&Sa { proposals: Vec::new() }), kind)
+}
+
+/// The requirement about identities.
+const IDS: &str = "rfc2409-5.5-qm-client-ids";
 
 impl<'a> Request<'a> {
     fn of(message: &'a Message, arrival: &Arrival<'_>) -> Result<Self, (&'static str, String)> {
@@ -257,22 +308,37 @@ impl<'a> Request<'a> {
             ),
             [id_i, id_r] => match (id_i.traffic(), id_r.traffic()) {
                 (Some(ts_i), Some(ts_r)) => (ts_i, ts_r),
-                _ => return Err(("rfc2409-5.5-qm-client-ids", "an identity is no traffic".into())),
+                _ => return Err((IDS, "an identity is no traffic".into())),
             },
-            _ => return Err(payloads("there are neither two ID payloads nor none")),
+            _ => return Err((IDS, "there are neither two ID payloads nor none".into())),
         };
         let ids = ids.into_iter().cloned().map(Payload::Id).collect();
         Ok(Self { sa, ni, public: message.body(PayloadKind::KE), ts_i, ts_r, ids })
     }
 }
 
+/// The SPI of a proposal; 0, which is never used, if it has none of four octets.
+fn spi_of(proposal: &Proposal) -> u32 {
+    <[u8; 4]>::try_from(proposal.spi.as_slice()).map_or(0, u32::from_be_bytes)
+}
+
 /// The notification of a shorter lifetime than was offered (RFC 2407, section 4.6.3.1).
-pub(in crate::v1) fn responder_lifetime(protocol: ProtocolId, spi: &[u8], seconds: u64) -> Payload {
+pub(in crate::v1) fn responder_lifetime(
+    protocol: ProtocolId,
+    spi: &[u8],
+    lifetime: Lifetime,
+) -> Payload {
     use crate::wire::v1::DOI_IPSEC;
-    let seconds = u32::try_from(seconds).unwrap_or(u32::MAX).to_be_bytes();
-    // Life Type seconds, Life Duration in four octets: the numbers of phase 2 or of phase 1.
+    // Life Type and Life Duration in four octets: the numbers of phase 2 or of phase 1.
     let (kind, duration) = if protocol == ProtocolId::IKE { (11, 12) } else { (1, 2) };
-    let data = [&[0x80, kind, 0, 1, 0, duration, 0, 4], &seconds[..]].concat();
+    let seconds = (LifeType::SECONDS, lifetime.seconds);
+    let kilobytes = lifetime.kilobytes.map(|kilobytes| (LifeType::KILOBYTES, kilobytes));
+    let mut data = Vec::new();
+    for (LifeType(of), value) in [seconds].into_iter().chain(kilobytes) {
+        let [high, low] = of.to_be_bytes();
+        data.extend([0x80, kind, high, low, 0, duration, 0, 4]);
+        data.extend(u32::try_from(value).unwrap_or(u32::MAX).to_be_bytes());
+    }
     let kind = NotifyKind::RESPONDER_LIFETIME;
     Payload::Notify(Notify { doi: DOI_IPSEC, protocol, spi: spi.to_vec(), kind, data })
 }

@@ -156,7 +156,8 @@ impl AwaitAuth {
                 return self.closed(CloseReason::ProtocolError);
             };
             let (exchange, tentative) = (ExchangeType::IKE_AUTH, false);
-            cx.event(Event::PeerRefused { ike, exchange, notify, tentative });
+            let said = notify.into();
+            cx.event(Event::PeerRefused { ike, exchange, notify: said, tentative });
             return self.closed(if notify == NotifyType::AUTHENTICATION_FAILED {
                 CloseReason::AuthenticationFailed
             } else {
@@ -164,7 +165,8 @@ impl AwaitAuth {
             });
         };
         if !self.is_peer(&id_r, auth, cx) {
-            cx.event(Event::AuthenticationFailed { ike, id: id_r.to_string() });
+            let answer = Some(NotifyType::AUTHENTICATION_FAILED.into());
+            cx.event(Event::AuthenticationFailed { ike, id: id_r.to_string(), answer });
             self.say_failed(ike, cx);
             return self.closed(CloseReason::AuthenticationFailed);
         }
@@ -190,7 +192,8 @@ impl AwaitAuth {
                 let encap = pair::encap(self.agreed.path, self.agreed.nat.found());
                 let channel = &self.agreed.channel;
                 let child = child::install(cx, ike, now, channel, &accepted, nonces, encap).ok();
-                disowned = child.is_none().then_some(self.spi_in);
+                let granted = (accepted.chosen.protocol, self.spi_in);
+                disowned = child.is_none().then_some(granted);
                 child
             }
             Err(ungranted) => {
@@ -201,10 +204,12 @@ impl AwaitAuth {
                     }
                     Ungranted::ByUs(notify, misfit) => {
                         cx.misfit(Some(ike), remote, &misfit);
-                        disowned = Some(self.spi_in);
+                        let sa = response.sa().and_then(|sa| sa.proposals.first());
+                        disowned = sa.map(|granted| (granted.protocol, self.spi_in));
                         (Side::Local, notify, misfit.to_string())
                     }
                 };
+                let notify = Some(notify.into());
                 cx.event(Event::ChildRefused { ike, by, notify, detail });
                 None
             }
@@ -219,8 +224,8 @@ impl AwaitAuth {
             init_answered: Answered::default(),
         };
         let mut state = Established::initiator(now, opening, &cx.config);
-        if let Some(spi) = disowned {
-            state.disown(ike, now, spi, cx);
+        if let Some(granted) = disowned {
+            state.disown(ike, now, granted, cx);
         }
         Next::State(State::Established(Box::new(state)))
     }

@@ -269,7 +269,8 @@ impl AwaitInit {
         }
         let tries = cx.config.timers.refused_tries;
         let (exchange, tentative) = (ExchangeType::IKE_SA_INIT, tries > 0);
-        cx.event(Event::PeerRefused { ike, exchange, notify, tentative });
+        let said = notify.into();
+        cx.event(Event::PeerRefused { ike, exchange, notify: said, tentative });
         if !tentative {
             return Ok(Next::Closed(State::InitiatorInit(self), CloseReason::Refused));
         }

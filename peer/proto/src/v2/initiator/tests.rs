@@ -8,7 +8,7 @@ use crate::config::{EndpointConfig, Timers};
 use crate::crypto::suite::Group;
 use crate::edge::EdgeInput;
 use crate::endpoint::context::Envelope;
-use crate::event::{CloseReason, DropReason, Event};
+use crate::event::{CloseReason, DropReason, Event, Notification};
 use crate::io::{Command, IkeHandle, Path};
 use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
 use crate::wire::v2::{Notify, Payload};
@@ -57,7 +57,9 @@ fn forged(request: &Flight, notify: NotifyType, data: &[u8]) -> Flight {
 fn refusals(pair: &Pair) -> Vec<(NotifyType, bool)> {
     let events = pair.initiator.events.iter();
     let refusal = events.filter_map(|event| match event {
-        Event::PeerRefused { notify, tentative, .. } => Some((*notify, *tentative)),
+        Event::PeerRefused { notify: Notification::Ikev2(notify), tentative, .. } => {
+            Some((*notify, *tentative))
+        }
         _ => None,
     });
     refusal.collect()

@@ -213,13 +213,14 @@ impl AwaitAuth {
         cx: &mut Context,
     ) -> Option<Proven> {
         let Path { local, remote, .. } = arrival.path;
+        let answer = Some(NotifyType::AUTHENTICATION_FAILED.into());
         let id = claim.id_i.to_string();
         let Some(auth) = claim.auth else {
             // EAP is asked for by leaving AUTH out (RFC 7296 §2.16); the profile has no EAP.
             let rule = "F14".to_owned();
             let says =
                 "AUTH is absent, which asks for EAP; only pre-shared keys are known".to_owned();
-            cx.event(Event::IdentityRefused { ike, id, rule, says });
+            cx.event(Event::IdentityRefused { ike, id, rule, says, answer });
             return None;
         };
         let query =
@@ -228,20 +229,20 @@ impl AwaitAuth {
             Ok(credential) => (credential.psk.clone(), credential.id.to_id()),
             Err(refusal) => {
                 let (rule, says) = (refusal.rule.clone(), refusal.to_string());
-                cx.event(Event::IdentityRefused { ike, id, rule, says });
+                cx.event(Event::IdentityRefused { ike, id, rule, says, answer });
                 return None;
             }
         };
         if auth.method != AuthMethod::SHARED_KEY {
             let rule = "F14".to_owned();
             let says = format!("AUTH is made by {}; only pre-shared keys are known", auth.method);
-            cx.event(Event::IdentityRefused { ike, id, rule, says });
+            cx.event(Event::IdentityRefused { ike, id, rule, says, answer });
             return None;
         }
         let transcript = self.transcript();
         let provider = &*cx.provider;
         if !self.channel.check_psk_auth(provider, &transcript, claim.id_i, &psk, &auth.data) {
-            cx.event(Event::AuthenticationFailed { ike, id });
+            cx.event(Event::AuthenticationFailed { ike, id, answer });
             return None;
         }
         let padded = self.channel.padded_psk(provider, &psk);

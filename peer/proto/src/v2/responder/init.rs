@@ -54,7 +54,7 @@ pub(crate) fn init(
                 remote: path.remote,
                 what: Offer::Ike,
                 refusal,
-                answer,
+                answer: answer.into(),
             });
             if cx.config.profile.refusal == RefusalStyle::Silent {
                 cx.dropped(path.remote, bytes.len(), DropReason::Silent);

@@ -31,6 +31,19 @@ impl Attributes {
         self.attributes.iter().find(|attribute| attribute.kind() == kind.0)
     }
 
+    /// The octets of the first attribute of a kind: both of them if it is of fixed length.
+    pub fn octets(&self, kind: ConfigAttr) -> Option<Vec<u8>> {
+        self.find(kind).map(|attribute| match attribute {
+            Attribute::Tv { value, .. } => value.to_be_bytes().to_vec(),
+            Attribute::Tlv { value, .. } => value.clone(),
+        })
+    }
+
+    /// Whether there is an attribute of XAUTH among them.
+    pub fn is_xauth(&self) -> bool {
+        self.attributes.iter().any(|attribute| ConfigAttr(attribute.kind()).is_xauth())
+    }
+
     /// Decodes the body of a payload.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let kind = CfgType(reader.u8("attributes type")?);
@@ -70,6 +83,22 @@ mod tests {
         assert!(request.find(ConfigAttr::XAUTH_USER_NAME).is_some());
         assert!(request.find(ConfigAttr::XAUTH_STATUS).is_none());
         assert_eq!(testing::encode(|writer| request.encode(writer)), bytes);
+        assert_eq!(request.octets(ConfigAttr::XAUTH_USER_NAME), Some(Vec::new()));
+        assert_eq!(request.octets(ConfigAttr::XAUTH_USER_PASSWORD), Some(vec![1, 2]));
+        assert_eq!(request.octets(ConfigAttr::XAUTH_TYPE), Some(vec![0, 0]));
+        assert!(request.is_xauth());
         testing::truncation_sweep(&bytes, 4, Attributes::decode);
+    }
+
+    #[test]
+    fn an_address_is_no_login_and_half_an_attribute_spoils_all() {
+        let bytes = [2, 0, 0, 9, 0, 1, 0, 4, 10, 9, 0, 1];
+        let reply = testing::decode(&bytes, Attributes::decode).unwrap();
+        let kind = ConfigAttr::INTERNAL_IP4_ADDRESS;
+        assert_eq!((reply.kind, reply.octets(kind)), (CfgType::REPLY, Some(vec![10, 9, 0, 1])));
+        assert!(!reply.is_xauth());
+        assert_eq!(testing::encode(|writer| reply.encode(writer)), bytes);
+        let half = [&bytes[..], &[0, 2, 0, 4, 255]].concat();
+        assert!(testing::decode(&half, Attributes::decode).is_err());
     }
 }

@@ -2,10 +2,13 @@
 //! what was sent, not what it means.
 
 use super::num::PayloadKind;
-use super::{Delete, Id, Notify, Payload, Sa};
+use super::{Attributes, Delete, Id, Notify, Payload, Sa};
 use crate::wire::error::{DecodeError, DecodeErrorKind, Limit};
 use crate::wire::header::Header;
 use crate::wire::raw::{RawMessage, RawPayload};
+
+/// Messages are aligned at multiples of so many octets (RFC 2408, section 3).
+pub(crate) const ALIGNMENT: usize = 4;
 
 /// A message in clear, or the content of an encrypted one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,11 +22,13 @@ pub struct Message {
 impl Message {
     /// Decodes the payloads of a message without encryption.
     ///
-    /// Octets behind the message's length are ignored, octets that the length counts but that
-    /// belong to no payload are refused.
+    /// Octets behind the message's length are ignored. Octets that the length counts but that belong to
+    /// no payload are refused, unless they only fill the message up to a multiple of four octets.
     pub fn decode(raw: &RawMessage) -> Result<Self, DecodeError> {
         let left = raw.trailing_in_message();
-        if left != 0 {
+        if left >= ALIGNMENT
+            || (left != 0 && !(raw.header.length as usize).is_multiple_of(ALIGNMENT))
+        {
             let body: usize = raw.payloads.iter().map(RawPayload::encoded_len).sum();
             return Err(DecodeError {
                 item: "payload chain",
@@ -85,6 +90,14 @@ impl Message {
     pub fn deletes(&self) -> impl Iterator<Item = &Delete> {
         self.iter().filter_map(|payload| match payload {
             Payload::Delete(delete) => Some(delete),
+            _ => None,
+        })
+    }
+
+    /// All Attributes payloads, in their order.
+    pub fn attributes(&self) -> impl Iterator<Item = &Attributes> {
+        self.iter().filter_map(|payload| match payload {
+            Payload::Attributes(attributes) => Some(attributes),
             _ => None,
         })
     }

@@ -20,6 +20,7 @@ pub use attributes::Attributes;
 pub use fragment::Fragment;
 pub use header::{FLAG_AUTH_ONLY, FLAG_COMMIT, FLAG_ENCRYPTION, is_encrypted, is_v1};
 pub use id::Id;
+pub(crate) use message::ALIGNMENT;
 pub use message::Message;
 pub use nat::NatOa;
 pub use notify::{Delete, Notify};

@@ -247,6 +247,41 @@ impl PayloadKind {
     }
 }
 
+impl Phase1Auth {
+    /// How the ends authenticate in phase 1 itself, without what XAUTH adds behind it.
+    ///
+    /// Hybrid authentication is left as it is: there only one end proves itself in phase 1.
+    pub const fn without_xauth(self) -> Self {
+        match self {
+            Self::XAUTH_INIT_PRE_SHARED | Self::XAUTH_RESP_PRE_SHARED => Self::PRE_SHARED_KEY,
+            Self::XAUTH_INIT_RSA | Self::XAUTH_RESP_RSA => Self::RSA_SIGNATURES,
+            other => other,
+        }
+    }
+
+    /// The same with a login of the initiator's user by XAUTH behind it, if that has a number
+    /// (draft-beaulieu-ike-xauth-02, section 7.2).
+    pub const fn with_xauth(self) -> Option<Self> {
+        match self {
+            Self::PRE_SHARED_KEY => Some(Self::XAUTH_INIT_PRE_SHARED),
+            Self::RSA_SIGNATURES => Some(Self::XAUTH_INIT_RSA),
+            _ => None,
+        }
+    }
+
+    /// Whether the user of phase 1's initiator has to log in by XAUTH.
+    pub const fn is_xauth_of_initiator(self) -> bool {
+        matches!(self, Self::XAUTH_INIT_PRE_SHARED | Self::XAUTH_INIT_RSA | Self::HYBRID_INIT_RSA)
+    }
+}
+
+impl ConfigAttr {
+    /// Whether the attribute is one of XAUTH, and not of mode-config.
+    pub const fn is_xauth(self) -> bool {
+        Self::XAUTH_TYPE.0 <= self.0 && self.0 <= Self::XAUTH_ANSWER.0
+    }
+}
+
 impl NotifyKind {
     /// Whether the type reports an error (RFC 2408, section 3.14.1).
     pub const fn is_error(self) -> bool {
@@ -257,6 +292,26 @@ impl NotifyKind {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_method_with_xauth_is_one_without_it_and_a_login() {
+        for (plain, with) in
+            [(Phase1Auth::PRE_SHARED_KEY, 65001), (Phase1Auth::RSA_SIGNATURES, 65005)]
+        {
+            let xauth = plain.with_xauth().unwrap();
+            assert_eq!(xauth, Phase1Auth(with));
+            assert_eq!(xauth.without_xauth(), plain);
+            assert!(xauth.is_xauth_of_initiator() && !plain.is_xauth_of_initiator());
+            // The next number is that of the responder's login.
+            let responder = Phase1Auth(with + 1);
+            assert_eq!(responder.without_xauth(), plain);
+            assert!(!responder.is_xauth_of_initiator());
+            assert_eq!(xauth.with_xauth(), None);
+        }
+        let ours = ConfigAttr::KNOWN.iter().filter(|attribute| attribute.is_xauth());
+        assert_eq!(ours.count(), 10);
+        assert!(!ConfigAttr::INTERNAL_IP4_ADDRESS.is_xauth() && !ConfigAttr(16530).is_xauth());
+    }
 
     #[test]
     fn names_are_told_apart_and_unknown_numbers_print_as_hex() {

@@ -238,4 +238,23 @@ mod tests {
             assert_eq!(Payload::decode(&raw).is_ok(), (8..=256).contains(&length), "{length}");
         }
     }
+
+    #[test]
+    fn a_certificate_and_its_request_have_the_octets_of_the_rfc() {
+        // RFC 2408, sections 3.9 and 3.10: a type, then a certificate, or the name of one authority.
+        let body = [4, 0x30, 0x03, 0x31, 0x01, 0x00];
+        let (encoding, data) = (CertEncoding::X509_SIGNATURE, body[1..].to_vec());
+        let request = Payload::CertReq(CertReq { encoding, data: data.clone() });
+        let certificate = Payload::Cert(Cert { encoding, data });
+        for (kind, payload) in [(PayloadKind::CERTREQ, request), (PayloadKind::CERT, certificate)] {
+            let raw = RawPayload::new(kind.raw(), body.to_vec());
+            assert_eq!(Payload::decode(&raw), Ok(payload.clone()));
+            assert_eq!(payload.body(), body);
+            assert!(Payload::decode(&RawPayload::new(kind.raw(), Vec::new())).is_err());
+        }
+        // Any authority will do.
+        let any = RawPayload::new(PayloadKind::CERTREQ.raw(), vec![4]);
+        let decoded = Payload::decode(&any);
+        assert_eq!(decoded, Ok(Payload::CertReq(CertReq { encoding, data: Vec::new() })));
+    }
 }

@@ -1,0 +1,85 @@
+//! How SAs of IKEv1 end besides by time: by volume, and where the peer is gone, between two edges.
+
+use super::*;
+use crate::policy::ProbeMode;
+
+/// Packets from the initiator's inner host, one by one.
+fn packets(pair: &mut Pair, count: usize) {
+    for _ in 0..count {
+        let packet = echo([10, 0, 1, 1], [10, 0, 2, 1]);
+        pair.handle(Side::Initiator, EdgeInput::Inner { tunnel: TunnelId(1), packet: &packet });
+        pair.deliver();
+    }
+}
+
+#[rstest]
+#[case::the_initiator(Some(Side::Initiator), 2)]
+#[case::the_responder(Some(Side::Responder), 2)]
+#[case::nobody(None, 1)]
+fn an_sa_is_replaced_before_its_volume_is_spent_by_whoever_has_a_limit(
+    #[case] limited: Option<Side>,
+    #[case] pairs: usize,
+) {
+    let (mut initiator, mut responder) = (endpoint_config(), responder());
+    for (side, end) in [(Side::Initiator, &mut initiator), (Side::Responder, &mut responder)] {
+        end.profile.timers.child_kilobytes = (limited == Some(side)).then_some(10);
+    }
+    let mut pair = Pair::new(initiator, responder);
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    // Packets of 128 octets: 70 are just less than nine tenths, and 90 more than all of it.
+    packets(&mut pair, 70);
+    assert_eq!(established_children(&pair), [1, 1]);
+    packets(&mut pair, 20);
+    assert_eq!(established_children(&pair), [pairs; 2]);
+    assert_eq!(pair.responder.inner.len(), 90);
+}
+
+fn established_children(pair: &Pair) -> [usize; 2] {
+    let is_new = |event: &&Event| matches!(event, Event::ChildEstablished(_));
+    [&pair.initiator, &pair.responder].map(|end| end.events.iter().filter(is_new).count())
+}
+
+#[rstest]
+#[case::limited(Some(4), 1)]
+#[case::unlimited(None, 0)]
+fn an_isakmp_sa_ends_with_its_volume(#[case] kilobytes: Option<u64>, #[case] ended: usize) {
+    let mut responder = responder();
+    responder.profile.timers.ike_kilobytes = kilobytes;
+    let mut pair = Pair::new(endpoint_config(), responder);
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    // A probe and its answer have 184 octets.
+    for _ in 0..10 {
+        pair.command(Side::Initiator, Command::Probe { ike: IkeHandle(1) });
+    }
+    assert_eq!(sas(&pair), [1, 1]);
+    for _ in 0..20 {
+        pair.command(Side::Initiator, Command::Probe { ike: IkeHandle(1) });
+    }
+    pair.advance(Duration::from_secs(1));
+    assert_eq!(sas(&pair), [1 - ended; 2]);
+    let reason = closed(&pair.responder.events);
+    assert_eq!(reason, (ended == 1).then_some(CloseReason::Expired));
+}
+
+#[rstest]
+#[case::on(true, true)]
+#[case::off(false, false)]
+fn a_peer_that_vanishes_is_noticed_where_dead_peer_detection_is_on(
+    #[case] dpd: bool,
+    #[case] noticed: bool,
+) {
+    let mut responder = responder();
+    responder.profile.timers.dpd = dpd;
+    responder.profile.readings.r23 = ProbeMode::Periodic;
+    let mut pair = Pair::new(endpoint_config(), responder);
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    // The other end may probe only whoever has announced it, and gets an answer only then.
+    pair.command(Side::Initiator, Command::Probe { ike: IkeHandle(1) });
+    let answered = |e: &Event| matches!(e, Event::ProbeAnswered { .. });
+    assert_eq!(pair.initiator.events.iter().any(answered), dpd);
+    pair.intercept();
+    pair.advance_in_silence(Duration::from_secs(1000));
+    let dead = closed(&pair.responder.events) == Some(CloseReason::DeadPeer);
+    let probes = pair.responder.events.iter().filter(|e| matches!(e, Event::ProbeSent { .. }));
+    assert_eq!((dead, probes.count() > 0), (noticed, noticed));
+}
