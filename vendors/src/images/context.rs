@@ -76,6 +76,7 @@ impl Image {
                 AGENT,
                 ("guest-start", include_str!("../../images/guest/guest-start")),
                 ("guest-init", include_str!("../../images/guest/guest-init")),
+                ("wakeup.c", include_str!("../../images/guest/wakeup.c")),
                 ("xstate.c", include_str!("../../images/guest/xstate.c")),
             ],
             Self::StrongSwan => {
