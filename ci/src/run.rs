@@ -59,7 +59,7 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
         facts,
         folder: folder.clone(),
         seed,
-        jobs: args.jobs.unwrap_or_else(processors),
+        jobs: args.jobs.unwrap_or_else(|| LANES_PER_PROCESSOR * processors()),
         retries: args.retries,
         repeat: args.repeat,
         fail_fast: args.fail_fast,
@@ -238,6 +238,9 @@ fn draw_seed() -> Result<u64, Stop> {
     })?;
     Ok(drawn >> 12)
 }
+
+/// Most of the time a case waits: for a peer, for a timer, for what must not come.
+const LANES_PER_PROCESSOR: usize = 3;
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
