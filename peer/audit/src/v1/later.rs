@@ -13,12 +13,13 @@ use crate::finding::Report;
 use crate::keys::{Ikev1Keys, Keys};
 use crate::rules::{self, Rule};
 
-/// The last block of phase 1, from which the vectors of later exchanges follow.
+/// The last block of phase 1, from which the vectors of later exchanges follow; so far, where somebody is
+/// refused before phase 1 is over.
 fn base(session: &Session, own: &Ikev1Keys) -> Option<Vec<u8>> {
-    let last = session.phase1.get(&session.phase1_messages())?;
-    if last.encrypted {
+    if let Some(last) = session.phase1.values().rev().find(|message| message.encrypted) {
         return Some(own.cipher.next_iv(last.ciphertext()));
     }
+    session.phase1.get(&session.phase1_messages())?;
     let [public_i, public_r] = session.both(PayloadKind::KE)?;
     Some(own.cipher.phase1_iv(public_i, public_r))
 }

@@ -112,7 +112,7 @@ impl InitiatorAggressive {
     ) -> Next {
         let exchange = arrival.raw.header.exchange;
         if exchange == ExchangeType::INFORMATIONAL_V1 {
-            return match self.waiting.informational(ike, arrival, cx) {
+            return match self.waiting.informed(ike, arrival, cx) {
                 Some(reason) => Next::Closed(State::Aggressive(self), reason),
                 None => Next::State(State::Aggressive(self)),
             };

@@ -5,7 +5,7 @@ use core::net::SocketAddr;
 use super::auth::{Authenticator, accepted, asks, certificates_for};
 use super::common::{
     Exchanged, Features, belongs, choose, identity, key_pair, one, outgoing, refuse,
-    refuse_identity, values, vendor_ids,
+    refuse_protected, tell_identity, values, vendor_ids,
 };
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
@@ -219,7 +219,7 @@ impl AwaitFinal {
         let checked = self.authenticator.check(cx, now, &message, &self.remote_id, &expected);
         if let Err(failure) = checked {
             if let Some(answer) = failure.tell(cx, ike, arrival.path.remote, &self.remote_id) {
-                refuse(cx, now, arrival, answer);
+                refuse_protected(cx, now, arrival, answer, &self.channel, &base_iv);
             }
             arrival.dropped(DropReason::BadIcv, cx);
             if failure.is_final() {
@@ -307,7 +307,8 @@ fn chosen(
         }
         (None, Err(refusal)) => {
             let (id, answer) = (remote_id.to_string(), NotifyKind::INVALID_ID_INFORMATION);
-            refuse_identity(cx, ike, now, arrival, id, &refusal, answer);
+            tell_identity(cx, ike, id, &refusal, answer);
+            refuse(cx, now, arrival, answer);
             None
         }
     }

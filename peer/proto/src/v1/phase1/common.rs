@@ -194,18 +194,28 @@ impl Waiting {
         }
     }
 
-    /// Takes note of an error that came in clear. Anybody can have sent it, so the message is repeated
-    /// some more times; with no such time to go the wait is over.
-    pub(super) fn informational(
+    /// Takes note of an error that came in clear.
+    pub(super) fn informed(
         &mut self,
         ike: IkeHandle,
         arrival: &Arrival<'_>,
         cx: &mut Context,
     ) -> Option<CloseReason> {
-        let message = Message::decode(&arrival.raw).ok();
-        let error = message
-            .as_ref()
-            .and_then(|message| message.notifies().find(|notify| notify.kind.is_error()));
+        self.told(ike, arrival, Message::decode(&arrival.raw).ok().as_ref(), cx)
+    }
+
+    /// Takes note of an error that `message` tells of. Nobody is authenticated yet, and in clear anybody can
+    /// have sent it, so the own message is repeated some more times; with no such time to go the wait is
+    /// over.
+    pub(super) fn told(
+        &mut self,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        message: Option<&Message>,
+        cx: &mut Context,
+    ) -> Option<CloseReason> {
+        let error =
+            message.and_then(|message| message.notifies().find(|notify| notify.kind.is_error()));
         let Some(notify) = error.map(|notify| Notification::from(notify.kind)) else {
             let exchange = arrival.raw.header.exchange;
             arrival.dropped(DropReason::UnexpectedExchange { exchange }, cx);
@@ -295,23 +305,46 @@ pub(super) fn choose(
     }
 }
 
-/// Refuses an identity by the rule that stands against it.
-pub(super) fn refuse_identity(
+/// Tells of an identity that is refused by a rule.
+pub(super) fn tell_identity(
     cx: &mut Context,
     ike: IkeHandle,
-    now: Time,
-    arrival: &Arrival<'_>,
     id: String,
     refusal: &IdentityRefusal,
     answer: NotifyKind,
 ) {
     let (rule, says) = (refusal.rule.clone(), refusal.to_string());
     cx.event(Event::IdentityRefused { ike, id, rule, says, answer: Some(answer.into()) });
-    refuse(cx, now, arrival, answer);
 }
 
 /// Refuses a message in clear, unless the profile is silent.
 pub(crate) fn refuse(cx: &mut Context, now: Time, arrival: &Arrival<'_>, kind: NotifyKind) {
+    refuse_with(cx, now, arrival, kind, |cx, outgoing, notify| outgoing.plain(cx, &[notify]));
+}
+
+/// Refuses a message under the keys that there are, though nobody is authenticated yet (RFC 2408, section
+/// 4.8); `base` is the last block of phase 1. Peers that have keys do not believe what comes in clear.
+pub(super) fn refuse_protected(
+    cx: &mut Context,
+    now: Time,
+    arrival: &Arrival<'_>,
+    kind: NotifyKind,
+    channel: &crate::v1::channel::Channel,
+    base: &[u8],
+) {
+    refuse_with(cx, now, arrival, kind, |cx, outgoing, notify| {
+        let iv = channel.phase2_iv(base, outgoing.message_id);
+        channel.seal_hashed(cx, outgoing, &iv, &[notify], &[]).bytes
+    });
+}
+
+fn refuse_with(
+    cx: &mut Context,
+    now: Time,
+    arrival: &Arrival<'_>,
+    kind: NotifyKind,
+    write: impl FnOnce(&mut Context, &Outgoing, Payload) -> Vec<u8>,
+) {
     if cx.config.profile.refusal == RefusalStyle::Silent {
         return arrival.dropped(DropReason::Silent, cx);
     }
@@ -324,7 +357,7 @@ pub(crate) fn refuse(cx: &mut Context, now: Time, arrival: &Arrival<'_>, kind: N
     let exchange = ExchangeType::INFORMATIONAL_V1;
     let (response, commit) = (true, false);
     let outgoing = Outgoing { spi_i, spi_r, exchange, message_id, response, commit };
-    let bytes = outgoing.plain(cx, &[Payload::Notify(notify)]);
+    let bytes = write(cx, &outgoing, Payload::Notify(notify));
     if bytes.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
         return arrival.dropped(DropReason::Amplification, cx);
     }

@@ -18,7 +18,7 @@ use crate::v1::established::{Established, Opening};
 use crate::v1::natt::{self, NatT};
 use crate::v1::sa::{Arrival, Next, State};
 use crate::wire::v1::num::Phase1Auth;
-use crate::wire::v1::{Id, Message, Notify, NotifyKind, Payload};
+use crate::wire::v1::{Id, Message, Notify, NotifyKind, Payload, is_encrypted};
 use crate::wire::{ExchangeType, IkeSpi};
 
 const EXCHANGE: ExchangeType = ExchangeType::IDENTITY_PROTECTION;
@@ -107,7 +107,7 @@ macro_rules! waits {
             ) -> Next {
                 let exchange = arrival.raw.header.exchange;
                 if exchange == ExchangeType::INFORMATIONAL_V1 {
-                    return match self.waiting.informational(ike, arrival, cx) {
+                    return match self.informed(ike, arrival, cx) {
                         Some(reason) => Next::Closed(State::$state(self), reason),
                         None => Next::State(State::$state(self)),
                     };
@@ -142,6 +142,15 @@ fn useless(why: impl Into<String>) -> DropReason {
 }
 
 impl MainSa {
+    fn informed(
+        &mut self,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Option<CloseReason> {
+        self.waiting.informed(ike, arrival, cx)
+    }
+
     /// Sends the first message.
     pub(super) fn begin(cx: &mut Context, _ike: IkeHandle, now: Time, start: Start) -> Self {
         let mut payloads = vec![Payload::Sa(start.offer.clone())];
@@ -213,6 +222,15 @@ impl MainSa {
 }
 
 impl MainKe {
+    fn informed(
+        &mut self,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Option<CloseReason> {
+        self.waiting.informed(ike, arrival, cx)
+    }
+
     fn answered(
         self: Box<Self>,
         ike: IkeHandle,
@@ -296,6 +314,28 @@ impl MainKe {
 }
 
 impl MainAuth {
+    /// There are keys, so a responder protects what it says (RFC 2408, section 4.8). What comes in clear
+    /// is listened to all the same: not every responder does.
+    fn informed(
+        &mut self,
+        ike: IkeHandle,
+        arrival: &Arrival<'_>,
+        cx: &mut Context,
+    ) -> Option<CloseReason> {
+        let header = arrival.raw.header;
+        if !is_encrypted(&header) {
+            return self.waiting.informed(ike, arrival, cx);
+        }
+        let iv = self.channel.phase2_iv(&self.iv, header.message_id);
+        match self.channel.open_hashed(cx, arrival, &iv, &[]) {
+            Ok(opened) => self.waiting.told(ike, arrival, Some(&opened.message), cx),
+            Err(reason) => {
+                arrival.dropped(reason, cx);
+                None
+            }
+        }
+    }
+
     fn answered(
         self: Box<Self>,
         ike: IkeHandle,

@@ -3,7 +3,7 @@
 use super::auth::{Authenticator, accepted, asks, certificates_for};
 use super::common::{
     Exchanged, Features, belongs, choose, identity, key_pair, one, outgoing, refuse,
-    refuse_identity, values, vendor_ids,
+    refuse_protected, tell_identity, values, vendor_ids,
 };
 use super::failure::Failure;
 use crate::crypto::SecretBytes;
@@ -100,7 +100,8 @@ impl AwaitKe {
             Ok(found) => found,
             Err(refusal) => {
                 let (id, answer) = (format!("ip:{}", remote.ip()), NotifyKind::NO_PROPOSAL_CHOSEN);
-                refuse_identity(cx, ike, now, arrival, id, &refusal, answer);
+                tell_identity(cx, ike, id, &refusal, answer);
+                refuse(cx, now, arrival, answer);
                 return None;
             }
         };
@@ -296,9 +297,9 @@ impl AwaitAuth {
         let expected = self.channel.phase1_hash(cx, &claim);
         let authenticator = &self.agreed.authenticator;
         if let Err(failure) = authenticator.check(cx, now, &opened.message, &id_i, &expected) {
-            return self.failed(ike, now, arrival, &id_i, &failure, cx);
+            return self.failed(ike, now, arrival, (&id_i, &opened.next_iv), &failure, cx);
         }
-        if !self.may_be(ike, now, arrival, &id_i, cx) {
+        if !self.may_be(ike, now, arrival, (&id_i, &opened.next_iv), cx) {
             return Next::Closed(State::AwaitAuth(self), CloseReason::AuthenticationFailed);
         }
         self.established(ike, now, arrival, id_i, opened.next_iv, &opened.message, cx)
@@ -327,7 +328,7 @@ impl AwaitAuth {
         ike: IkeHandle,
         now: Time,
         arrival: &Arrival<'_>,
-        id: &v2::Id,
+        (id, base): (&v2::Id, &[u8]),
         failure: &Failure,
         cx: &mut Context,
     ) -> Next {
@@ -336,7 +337,7 @@ impl AwaitAuth {
             return Next::State(State::AwaitAuth(self));
         }
         if let Some(answer) = failure.tell(cx, ike, arrival.path.remote, id) {
-            refuse(cx, now, arrival, answer);
+            refuse_protected(cx, now, arrival, answer, &self.channel, base);
         }
         arrival.dropped(DropReason::BadIcv, cx);
         if failure.is_final() {
@@ -352,7 +353,7 @@ impl AwaitAuth {
         ike: IkeHandle,
         now: Time,
         arrival: &Arrival<'_>,
-        id_i: &v2::Id,
+        (id_i, base): (&v2::Id, &[u8]),
         cx: &mut Context,
     ) -> bool {
         let Some(named) = &self.agreed.named else { return true };
@@ -363,7 +364,8 @@ impl AwaitAuth {
             Ok(()) => true,
             Err(refusal) => {
                 let (id, answer) = (id_i.to_string(), NotifyKind::INVALID_ID_INFORMATION);
-                refuse_identity(cx, ike, now, arrival, id, &refusal, answer);
+                tell_identity(cx, ike, id, &refusal, answer);
+                refuse_protected(cx, now, arrival, answer, &self.channel, base);
                 false
             }
         }

@@ -21,7 +21,7 @@ use crate::policy::{ChildOffer, Ikev1Mode, MainWithSignatures};
 use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
 use crate::wire::ExchangeType;
 use crate::wire::v1::num::Phase1Auth;
-use crate::wire::v1::{NotifyKind, PayloadKind};
+use crate::wire::v1::{FLAG_ENCRYPTION, NotifyKind, PayloadKind};
 use crate::wire::v2::Id;
 
 /// The first of January 2026.
@@ -286,7 +286,29 @@ fn an_identity_that_the_certificate_does_not_name_is_refused(
     let mut other = offer(mode);
     other.id = Id::fqdn("other.example.com");
     let pair = run(responder(), other);
-    assert_refused(&pair, "rfc4945-3.1-id-in-certificate", NotifyKind::INVALID_ID_INFORMATION);
+    let answer = NotifyKind::INVALID_ID_INFORMATION;
+    assert_refused(&pair, "rfc4945-3.1-id-in-certificate", answer);
+    // There are keys by then: the initiator gets to know it, and nobody else.
+    let flags = pair.sent.iter().filter_map(|(side, flight)| match flight {
+        Flight::Udp(_, bytes)
+            if *side == Side::Responder && bytes[18] == ExchangeType::INFORMATIONAL_V1.0 =>
+        {
+            Some(bytes[19])
+        }
+        _ => None,
+    });
+    let flags: Vec<u8> = flags.collect();
+    assert!(
+        !flags.is_empty() && flags.iter().all(|flags| flags & FLAG_ENCRYPTION.0 != 0),
+        "{flags:?}"
+    );
+    let told = pair.initiator.find(|event| match event {
+        Event::PeerRefused { notify, .. } | Event::ChildRefused { notify: Some(notify), .. } => {
+            Some(*notify)
+        }
+        _ => None,
+    });
+    assert_eq!(told, Some(answer.into()), "{:#?}", pair.initiator.events);
     let mut edge = responder();
     edge.identity = Some(Id::fqdn("other.example.com"));
     let pair = run(edge, offer(mode));
