@@ -156,8 +156,8 @@ pub struct Connection {
     pub ike: Vec<Proposal>,
     /// The proposals for the Child SA, best first; their SPIs are filled in.
     pub child: Vec<Proposal>,
-    /// The own side's selectors. In IKEv1 there may be none: then no SAs are asked for, those of an older
-    /// ISAKMP SA with the same peer come under the new one, and the older one is deleted.
+    /// The own side's selectors. In IKEv1 there may be none: then no SAs are asked for, and those of an older
+    /// ISAKMP SA with the same peer come under the new one.
     pub ts_local: Vec<TrafficSelector>,
     /// The peer's side's selectors.
     pub ts_remote: Vec<TrafficSelector>,

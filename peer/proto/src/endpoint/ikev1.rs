@@ -462,11 +462,7 @@ impl Ikev1Table {
                 let (state, older) = self.adopting(cx, handle, skew, state);
                 self.sas.insert(handle, Isakmp { skew, state });
                 self.reschedule(handle);
-                match older {
-                    Some((older, true)) => self.delete(cx, older),
-                    Some((older, false)) => self.reschedule(older),
-                    None => {}
-                }
+                older.into_iter().for_each(|older| self.reschedule(older));
             }
             Next::Closed(state, reason) => self.clear_up(cx, handle, state, reason),
         }
@@ -474,14 +470,15 @@ impl Ikev1Table {
 
     /// Brings what an older SA with the same peer has under one that has just been established: the peer
     /// may delete the older one, and its pairs live on, whichever SA they were negotiated under (RFC 2409,
-    /// section 4). Says whose they were, and whether this end is to delete it.
+    /// section 4). Says whose they were. This end leaves the older one alone: a peer that does the same a
+    /// moment later, as charon does, would lose its pairs by an early delete.
     fn adopting(
         &mut self,
         cx: &mut Context,
         handle: IkeHandle,
         skew: Duration,
         mut state: State,
-    ) -> (State, Option<(IkeHandle, bool)>) {
+    ) -> (State, Option<IkeHandle>) {
         if let State::Established(new) = &mut state
             && new.is_to_adopt()
         {
@@ -489,8 +486,7 @@ impl Ikev1Table {
                 if let State::Established(old) = &mut sa.state
                     && new.adopt_children(cx, (from, sa.skew), old, (handle, skew))
                 {
-                    let replaces = new.authenticates_anew();
-                    return (state, Some((from, replaces)));
+                    return (state, Some(from));
                 }
             }
         }

@@ -84,11 +84,6 @@ impl Established {
         is_ready
     }
 
-    /// Whether this end has begun it for no other reason than to authenticate anew.
-    pub(crate) fn authenticates_anew(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| connection.ts_local.is_empty())
-    }
-
     /// Takes the pairs of an older SA with the same peer, and their tunnel, if it has any. An inner address
     /// belongs to the SA that it was given under, and so do pairs that make use of it. Each clock is ahead
     /// of the endpoint's by its skew.
