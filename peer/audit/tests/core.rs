@@ -2,61 +2,27 @@
 //! `Fault` makes one side send is found. The auditor's own tests do without the core; this is where
 //! two independent readings of the RFCs meet.
 
-use std::net::IpAddr;
+mod observed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use ikeproof_audit::{Auditor, Decoded, Finding, Observed, Sender, Transport};
+use ikeproof_audit::{Auditor, Decoded, Finding, Sender};
 use ikeproof_proto::config::EndpointConfig;
 use ikeproof_proto::crypto::{Group, RustCrypto, SecretBytes};
 use ikeproof_proto::edge::EdgeInput;
 use ikeproof_proto::event::Event;
 use ikeproof_proto::fault::{Change, Fault};
-use ikeproof_proto::io::{Channel, Command, IkeHandle};
+use ikeproof_proto::io::{Command, IkeHandle};
 use ikeproof_proto::sa::TunnelId;
-use ikeproof_proto::testing::{Flight, Pair, Side, connection, endpoint_config};
-use ikeproof_proto::time::Time;
-use ikeproof_proto::wire::{AH_PROTOCOL, ExchangeType, PayloadType};
+use ikeproof_proto::testing::{Pair, Side, connection, endpoint_config};
+use ikeproof_proto::wire::{ExchangeType, PayloadType};
 use rstest::rstest;
+
+use observed::observed;
 
 const IKE: &str = "aes256-sha256-ecp256";
 const CHILD: &str = "aes256gcm16";
-
-fn address(side: Side) -> IpAddr {
-    match side {
-        Side::Initiator => [192, 0, 2, 1].into(),
-        Side::Responder => [192, 0, 2, 2].into(),
-    }
-}
-
-/// What the pair has sent, as the auditor sees it: the initiator is the peer.
-fn observed(pair: &Pair) -> Vec<Observed> {
-    (1..)
-        .zip(&pair.sent)
-        .map(|(number, (side, flight))| {
-            let (from, other) = match side {
-                Side::Initiator => (Sender::Peer, Side::Responder),
-                Side::Responder => (Sender::Edge, Side::Initiator),
-            };
-            let (transport, bytes) = match flight {
-                Flight::Udp(path, bytes) => {
-                    let marker = path.channel == Channel::Nat;
-                    let transport = Transport::Udp { src: path.local, dst: path.remote, marker };
-                    (transport, bytes.clone())
-                }
-                Flight::Raw(protocol, bytes) => {
-                    let (src, dst) = (address(*side), address(other));
-                    let transport = match *protocol {
-                        AH_PROTOCOL => Transport::Ah { src, dst },
-                        _ => Transport::Esp { src, dst },
-                    };
-                    (transport, bytes.clone())
-                }
-            };
-            Observed { at: Time::from_start(Duration::from_millis(number)), from, transport, bytes }
-        })
-        .collect()
-}
 
 fn audit(pair: &Pair) -> (Vec<Finding>, Vec<Decoded>) {
     let mut auditor = Auditor::with_provider(Arc::new(RustCrypto));

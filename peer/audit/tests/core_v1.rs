@@ -1,7 +1,8 @@
 //! The auditor over sessions of IKEv1 of the core with itself: honest ones give no findings and are
 //! read to the last payload, and what a `Fault` makes one side send is found.
 
-use std::net::IpAddr;
+mod observed;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,50 +13,19 @@ use ikeproof_proto::crypto::SecretBytes;
 use ikeproof_proto::edge::EdgeInput;
 use ikeproof_proto::event::Event;
 use ikeproof_proto::fault::{Change, Fault};
-use ikeproof_proto::io::{Channel, Command, IkeHandle};
+use ikeproof_proto::io::{Command, IkeHandle};
 use ikeproof_proto::policy::{ChildOffer, Ikev1Mode};
 use ikeproof_proto::sa::TunnelId;
-use ikeproof_proto::testing::{Flight, Pair, Side, connection, endpoint_config};
+use ikeproof_proto::testing::{Pair, Side, connection, endpoint_config};
 use ikeproof_proto::wire::v2::Id;
 use ikeproof_proto::wire::{ExchangeType, PayloadType};
 use rstest::rstest;
 
+use observed::observed;
+
 const IKE: &str = "aes128-sha1-modp1024";
 const ESP: &str = "aes128gcm16";
 use Ikev1Mode::{Aggressive, Main};
-
-fn address(side: Side) -> IpAddr {
-    match side {
-        Side::Initiator => [192, 0, 2, 1].into(),
-        Side::Responder => [192, 0, 2, 2].into(),
-    }
-}
-
-/// What the pair has sent, as the auditor sees it: the initiator is the peer.
-fn observed(pair: &Pair) -> Vec<Observed> {
-    (1..)
-        .zip(&pair.sent)
-        .map(|(number, (side, flight))| {
-            let (from, other) = match side {
-                Side::Initiator => (Sender::Peer, Side::Responder),
-                Side::Responder => (Sender::Edge, Side::Initiator),
-            };
-            let (transport, bytes) = match flight {
-                Flight::Udp(path, bytes) => {
-                    let marker = path.channel == Channel::Nat;
-                    let transport = Transport::Udp { src: path.local, dst: path.remote, marker };
-                    (transport, bytes.clone())
-                }
-                Flight::Raw(_, bytes) => {
-                    let transport = Transport::Esp { src: address(*side), dst: address(other) };
-                    (transport, bytes.clone())
-                }
-            };
-            let at = ikeproof_proto::time::Time::from_start(Duration::from_millis(number));
-            Observed { at, from, transport, bytes }
-        })
-        .collect()
-}
 
 fn audit(pair: &Pair) -> (Vec<Finding>, Vec<Decoded>) {
     let mut auditor = Auditor::with_provider(Arc::new(RustCrypto));
