@@ -455,11 +455,11 @@ impl Ikev1Table {
 
     fn keep(&mut self, cx: &mut Context, handle: IkeHandle, skew: Duration, next: Next) {
         match next {
-            Next::State(state) => {
+            Next::State(mut state) => {
                 if !state.is_half_open_responder() {
                     self.no_longer_half_open(handle);
                 }
-                let (state, older) = self.adopting(cx, handle, skew, state);
+                let older = self.adopted_from(cx, handle, skew, &mut state);
                 self.sas.insert(handle, Isakmp { skew, state });
                 self.reschedule(handle);
                 older.into_iter().for_each(|older| self.reschedule(older));
@@ -472,25 +472,25 @@ impl Ikev1Table {
     /// may delete the older one, and its pairs live on, whichever SA they were negotiated under (RFC 2409,
     /// section 4). Says whose they were. This end leaves the older one alone: a peer that does the same a
     /// moment later, as charon does, would lose its pairs by an early delete.
-    fn adopting(
+    fn adopted_from(
         &mut self,
         cx: &mut Context,
         handle: IkeHandle,
         skew: Duration,
-        mut state: State,
-    ) -> (State, Option<IkeHandle>) {
-        if let State::Established(new) = &mut state
+        state: &mut State,
+    ) -> Option<IkeHandle> {
+        if let State::Established(new) = state
             && new.is_to_adopt()
         {
             for (&from, sa) in self.sas.iter_mut().rev() {
                 if let State::Established(old) = &mut sa.state
                     && new.adopt_children(cx, (from, sa.skew), old, (handle, skew))
                 {
-                    return (state, Some(from));
+                    return Some(from);
                 }
             }
         }
-        (state, None)
+        None
     }
 
     fn clear_up(&mut self, cx: &mut Context, handle: IkeHandle, state: State, reason: CloseReason) {
