@@ -194,6 +194,14 @@ impl Peers {
                 message: message.clone(),
             },
             Event::PacketDropped { remote, len, reason } => dropped(*remote, *len, reason),
+            Event::InvalidSpiTold { ike, remote, spi: number } => Shown::InvalidSpiTold {
+                ike: ike.map(|ike| ike.to_string()),
+                remote: *remote,
+                spi: spi(*number),
+            },
+            Event::InvalidSpiHeard { ike, remote, spi: number } => {
+                Shown::InvalidSpiHeard { peer: self.peer(*ike), from: *remote, spi: spi(*number) }
+            }
             Event::TrafficDropped { spi: number, reason } => {
                 Shown::TrafficDropped { spi: spi(*number), reason: reason.clone() }
             }

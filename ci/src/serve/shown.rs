@@ -187,6 +187,17 @@ pub enum Shown {
         detail: String,
         change: Option<&'static str>,
     },
+    InvalidSpiTold {
+        ike: Option<String>,
+        remote: SocketAddr,
+        spi: String,
+    },
+    InvalidSpiHeard {
+        #[serde(flatten)]
+        peer: Peer,
+        from: SocketAddr,
+        spi: String,
+    },
     TrafficDropped {
         spi: String,
         reason: String,

@@ -98,6 +98,12 @@ fn said(shown: &Shown) -> (String, String) {
         Shown::PacketDropped { remote, octets, detail, .. } => {
             (remote.to_string(), format!("{octets} octets dropped: {detail}"))
         }
+        Shown::InvalidSpiTold { remote, spi, .. } => {
+            (remote.to_string(), format!("told that SPI {spi} is invalid"))
+        }
+        Shown::InvalidSpiHeard { peer, from, spi } => {
+            (name(peer), format!("{from} says that SPI {spi} is invalid there, so it is probed"))
+        }
         Shown::TrafficDropped { spi, reason } => {
             (edge(), format!("packet dropped, SPI {spi}: {reason}"))
         }

@@ -57,6 +57,8 @@ pub struct Limits {
     pub amplification: usize,
     /// Unprotected error notifications a second to anyone. Cookies are none.
     pub error_replies_per_second: u32,
+    /// Whether the sender of ESP or AH for which there is no SA is told so.
+    pub invalid_spi: InvalidSpi,
     /// Whether messages of IKEv1 may come and go in fragments.
     pub fragmentation: Fragmentation,
     /// The largest IP packet with a message of IKEv1 in it, before it is sent in fragments.
@@ -78,12 +80,27 @@ pub enum Fragmentation {
     Force,
 }
 
+/// What is said about ESP and AH for which there is no SA: to each source once a second at most, inside an
+/// SA with it where there is one, in clear otherwise.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum InvalidSpi {
+    /// Nothing. The peer finds out by its probes.
+    #[default]
+    Off,
+    /// INVALID-SPI, in clear as a message of IKEv1 (RFC 2408, section 3.14.1).
+    Ikev1,
+    /// INVALID_SPI, in clear as a message of IKEv2 (RFC 7296 §1.5).
+    Ikev2,
+}
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
             ike_sas: 20_000,
             amplification: 3,
             error_replies_per_second: 100,
+            invalid_spi: InvalidSpi::default(),
             fragmentation: Fragmentation::default(),
             fragment_packet: 1280,
         }

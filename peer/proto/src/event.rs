@@ -290,6 +290,24 @@ pub enum Event {
         /// Why.
         reason: DropReason,
     },
+    /// The sender of ESP or AH for which there is no SA was told so.
+    InvalidSpiTold {
+        /// The IKE SA that it was said in; in clear without.
+        ike: Option<IkeHandle>,
+        /// To where.
+        remote: SocketAddr,
+        /// The SPI.
+        spi: u32,
+    },
+    /// Somebody said in clear that the peer has no SA for what we send. That is only a reason to probe.
+    InvalidSpiHeard {
+        /// The IKE SA with that peer.
+        ike: IkeHandle,
+        /// From where.
+        remote: SocketAddr,
+        /// The SPI.
+        spi: u32,
+    },
     /// ESP packets or inner packets led to nothing.
     TrafficDropped {
         /// The SPI, or 0 where none is known.

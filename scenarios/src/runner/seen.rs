@@ -291,6 +291,7 @@ pub fn count(log: &Log, name: EventName) -> usize {
             events(|event| matches!(event, Event::AddressAssigned { to: Side::Peer, .. }))
         }
         EventName::FaultApplied => events(|event| matches!(event, Event::FaultApplied { .. })),
+        EventName::InvalidSpiTold => events(|event| matches!(event, Event::InvalidSpiTold { .. })),
         EventName::TrafficDropped => events(|event| matches!(event, Event::TrafficDropped { .. })),
         EventName::Dropped => events(|event| matches!(event, Event::PacketDropped { .. })),
         EventName::MssClamped => log

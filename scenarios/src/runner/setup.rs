@@ -196,7 +196,11 @@ pub fn endpoint(
             pool: edge.pool.clone(),
             ..RemoteAccess::default()
         },
-        limits: Limits { fragmentation: edge.fragmentation, ..Limits::default() },
+        limits: Limits {
+            fragmentation: edge.fragmentation,
+            invalid_spi: edge.invalid_spi,
+            ..Limits::default()
+        },
         timers: Timers::default(),
         faults: faults::configured(edge)?,
         log_keys: true,

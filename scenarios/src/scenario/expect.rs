@@ -205,6 +205,8 @@ pub enum EventName {
     AddressAssigned,
     /// Pairs of SAs came under a newer ISAKMP SA with the same peer.
     ChildrenAdopted,
+    /// It said that a packet of ESP or AH had an invalid SPI.
+    InvalidSpiTold,
     /// It dropped a packet of ESP or AH.
     TrafficDropped,
     /// It dropped a datagram.

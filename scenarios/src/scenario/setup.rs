@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ikeproof_proto::config::{Fragmentation, ModeConfig, NatTraversal};
+use ikeproof_proto::config::{Fragmentation, InvalidSpi, ModeConfig, NatTraversal};
 use ikeproof_proto::policy::{
     AddressPool, ChildOffer, GroupChoice, IkeOffer, Ikev1Mode, Order, Selector, TsMode,
 };
@@ -73,6 +73,9 @@ pub struct Edge {
     /// What it does about messages of IKEv1 that do not fit into a packet.
     #[serde(default)]
     pub fragmentation: Fragmentation,
+    /// What it says about ESP and AH for which it has no SA.
+    #[serde(default)]
+    pub invalid_spi: InvalidSpi,
     /// How it begins.
     #[serde(default)]
     pub begins: Begins,

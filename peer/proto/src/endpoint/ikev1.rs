@@ -217,6 +217,22 @@ impl Ikev1Table {
         Ok(Some((raw, bytes)))
     }
 
+    /// Whether a message has a cookie of one of these SAs.
+    pub(super) fn is_for_sa(&self, header: &Header) -> bool {
+        self.handle_of(header).is_some()
+    }
+
+    /// The newest established SA of which this holds: the path to its peer, and the SPIs that it sends on.
+    pub(super) fn newest(&self, holds: impl Fn(Path, &[u32]) -> bool) -> Option<IkeHandle> {
+        self.sas.iter().rev().find_map(|(ike, sa)| match &sa.state {
+            State::Established(state) => {
+                let (path, spis) = state.sends();
+                holds(path, &spis).then_some(*ike)
+            }
+            _ => None,
+        })
+    }
+
     /// The SA of a message. Cookies keep their places: ours is the first one where we have begun
     /// (RFC 2409, section 4).
     fn handle_of(&self, header: &Header) -> Option<IkeHandle> {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
 
+use self::invalid_spi::Lately;
 use super::context::{Context, Envelope};
 use super::cookie::{Claim, CookieJar};
 use super::ikev1::Ikev1Table;
@@ -40,6 +41,9 @@ pub struct Endpoint {
     half_open: HalfOpen,
     cookies: CookieJar,
     lingering: Lingering,
+    /// Who was told of an invalid SPI, and whose word about one was believed.
+    told: Lately,
+    hinted: Lately,
     ikev1: Ikev1Table,
     next_handle: u64,
     shutting_down: bool,
@@ -58,6 +62,8 @@ impl Endpoint {
             half_open: HalfOpen::default(),
             cookies: CookieJar::default(),
             lingering: Lingering::default(),
+            told: Lately::default(),
+            hinted: Lately::default(),
             ikev1: Ikev1Table::default(),
             next_handle: 1,
             shutting_down: false,
@@ -179,6 +185,12 @@ impl Endpoint {
     }
 
     fn ikev1(&mut self, now: Time, path: Path, bytes: &[u8]) {
+        if let Ok(raw) = RawMessage::decode(bytes)
+            && !self.ikev1.is_for_sa(&raw.header)
+            && self.hint(now, path, &raw)
+        {
+            return;
+        }
         let fresh = (!self.shutting_down).then_some(IkeHandle(self.next_handle));
         if self.ikev1.datagram(&mut self.cx, now, path, bytes, fresh) {
             self.next_handle = self.next_handle.wrapping_add(1);
@@ -212,6 +224,9 @@ impl Endpoint {
         let (remote, len) = (arrival.path.remote, arrival.bytes.len());
         let Some(handle) = self.by_spi.get(&own).copied() else {
             if !header.flags.is_response() && self.repeat_last(now, own, arrival) {
+                return;
+            }
+            if self.hint(now, arrival.path, &arrival.raw) {
                 return;
             }
             return self.cx.dropped(remote, len, DropReason::UnknownIkeSpi { spi: own });
@@ -439,14 +454,7 @@ impl Endpoint {
                     state.rekey(ike, now, spi, cx);
                 });
             }
-            Command::Probe { ike } if self.ikev1.has(ike) => {
-                self.ikev1.with_established(&mut self.cx, ike, now, |state, now, cx| {
-                    state.probe(ike, now, cx);
-                });
-            }
-            Command::Probe { ike } => {
-                self.with_established(ike, now, |state, now, cx| state.probe(ike, now, cx));
-            }
+            Command::Probe { ike } => self.probe(now, ike),
             Command::SkipTime { ike, by } if self.ikev1.has(ike) => self.ikev1.skip(ike, by),
             Command::SkipTime { ike, by } => {
                 if let Some(sa) = self.sas.get_mut(&ike) {
@@ -468,6 +476,15 @@ impl Endpoint {
                 }
             }
         }
+    }
+
+    fn probe(&mut self, now: Time, ike: IkeHandle) {
+        if self.ikev1.has(ike) {
+            return self.ikev1.with_established(&mut self.cx, ike, now, |state, now, cx| {
+                state.probe(ike, now, cx);
+            });
+        }
+        self.with_established(ike, now, |state, now, cx| state.probe(ike, now, cx));
     }
 
     /// Deletes an IKE SA with an exchange if it is established, without one otherwise.
@@ -513,9 +530,8 @@ impl Endpoint {
             sa::Report::Dropped { spi, reason, .. } => {
                 self.cx.event(Event::TrafficDropped { spi, reason: reason.to_string() });
             }
-            sa::Report::UnknownSpi { spi, source } => {
-                let reason = format!("no SA has this SPI; it came from {}", source.src_ip());
-                self.cx.event(Event::TrafficDropped { spi, reason });
+            sa::Report::UnknownSpi { protocol, spi, source } => {
+                self.unknown_spi(now, protocol, spi, source);
             }
             sa::Report::Runt { len, source } => {
                 let remote = SocketAddr::new(source.src_ip(), 0);
@@ -612,5 +628,6 @@ pub struct SaClock {
     pub waiting: bool,
 }
 
+mod invalid_spi;
 #[cfg(test)]
 mod tests;

@@ -228,7 +228,11 @@ impl DataPlane {
             }
             let Some(held) = &mut last else {
                 unknown.count(DropKind::UnknownSpi);
-                reports.tell(Report::UnknownSpi { spi, source: path });
+                reports.tell(Report::UnknownSpi {
+                    protocol: ChildProtocol::Esp,
+                    spi,
+                    source: path,
+                });
                 results.push(Err(OpenError::UnknownSpi(spi)));
                 continue;
             };
@@ -273,7 +277,7 @@ impl DataPlane {
         let entry = bundles.get(&spi).unwrap_or(&spi);
         let Some(held) = inbound.get_mut(entry).filter(|held| held.is(ChildProtocol::Ah)) else {
             unknown.count(DropKind::UnknownSpi);
-            reports.tell(Report::UnknownSpi { spi, source: path });
+            reports.tell(Report::UnknownSpi { protocol: ChildProtocol::Ah, spi, source: path });
             return Err(OpenError::UnknownSpi(spi));
         };
         let (_, received) = held.take_in(now, packet, reports)?;

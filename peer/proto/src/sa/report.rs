@@ -1,6 +1,7 @@
 //! What the data plane tells the control plane.
 
 use super::{Encap, OpenError, TunnelId};
+use crate::crypto::suite::ChildProtocol;
 
 /// Which half of an SA pair.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -35,6 +36,8 @@ pub enum Report {
     },
     /// A packet on an SPI that no SA has.
     UnknownSpi {
+        /// ESP or AH.
+        protocol: ChildProtocol,
         /// The SPI.
         spi: u32,
         /// The path that it came by.

@@ -13,6 +13,7 @@ use super::quick::{Quick, responder_lifetime};
 use super::sa::{Arrival, Next, State};
 use super::transaction::Transactions;
 use crate::config::Connection;
+use crate::crypto::suite::ChildProtocol;
 use crate::endpoint::context::Context;
 use crate::endpoint::liveness::Liveness;
 use crate::endpoint::pair::encap;
@@ -24,7 +25,7 @@ use crate::io::{self, Channel, Deadline, IkeHandle, Path, TimerReason};
 use crate::policy::{Ikev1Mode, Lifetime};
 use crate::sa;
 use crate::time::Time;
-use crate::wire::v1::Notify;
+use crate::wire::v1::{Notify, NotifyKind, Payload};
 use crate::wire::v2;
 use crate::wire::{ExchangeType, IkeSpi, ProtocolId};
 
@@ -299,6 +300,33 @@ impl Established {
             self.begin_probe(ike, now, self.liveness.dpd().interval, cx);
             self.liveness.sent(now);
         }
+    }
+
+    /// Somebody says that the peer has lost its SAs: asks it, if it answers probes.
+    pub(crate) fn doubted(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
+        if self.features.dpd {
+            self.probe(ike, now, cx);
+        }
+    }
+
+    /// Where the peer is, and the SPIs that are sent on.
+    pub(crate) fn sends(&self) -> (Path, Vec<u32>) {
+        let spis = self.children.iter().flat_map(|child| {
+            [Some(child.spi_out), child.over.map(|over| over.spi_out)].into_iter().flatten()
+        });
+        (self.path, spis.collect())
+    }
+
+    /// Tells the peer that it sends on an SPI that no SA has.
+    pub(crate) fn tell_invalid_spi(
+        &mut self,
+        ike: IkeHandle,
+        protocol: ChildProtocol,
+        spi: u32,
+        cx: &mut Context,
+    ) {
+        let notify = Notify::child(NotifyKind::INVALID_SPI, protocol.into(), spi, Vec::new());
+        self.inform(ike, &[Payload::Notify(notify)], cx);
     }
 
     /// Deletes the ISAKMP SA and all that was negotiated with it. Nothing answers a delete.

@@ -13,7 +13,7 @@ pub(crate) mod fragments;
 mod grid;
 mod informational;
 pub(crate) mod natt;
-mod outgoing;
+pub(crate) mod outgoing;
 pub(crate) mod phase1;
 mod quick;
 pub(crate) mod sa;

@@ -64,6 +64,7 @@ enum Task {
     DeleteIke(CloseReason),
     DeleteChild(ProtocolId, u32, CloseReason),
     Probe,
+    TellInvalidSpi(u32),
 }
 
 impl Established {
@@ -151,7 +152,9 @@ impl Established {
                 Due::GiveUp => {
                     let reason = match task {
                         Task::DeleteIke(reason) => *reason,
-                        Task::DeleteChild(..) | Task::Probe => CloseReason::DeadPeer,
+                        Task::DeleteChild(..) | Task::Probe | Task::TellInvalidSpi(_) => {
+                            CloseReason::DeadPeer
+                        }
                     };
                     return self.closed(reason);
                 }
@@ -211,6 +214,9 @@ impl Established {
                 let tries = dpd.probes.saturating_sub(1);
                 schedule = Schedule { first: dpd.interval, growth_percent: 100, tries };
                 Vec::new()
+            }
+            Task::TellInvalidSpi(spi) => {
+                vec![notify(NotifyType::INVALID_SPI, spi.to_be_bytes().to_vec())]
             }
         };
         let message_id = self.next_request;
@@ -287,6 +293,29 @@ impl Established {
     /// Asks for a sign of life.
     pub(crate) fn probe(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
         self.begin(ike, now, Task::Probe, cx);
+    }
+
+    /// Somebody says that the peer has lost its SAs: asks it, unless an answer is awaited anyway.
+    pub(crate) fn doubted(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
+        if !self.is_waiting() {
+            self.probe(ike, now, cx);
+        }
+    }
+
+    /// Where the peer is, and the SPIs that are sent on.
+    pub(crate) fn sends(&self) -> (Path, Vec<u32>) {
+        (self.path, self.children.iter().map(|child| child.spi_out).collect())
+    }
+
+    /// Tells the peer that it sends on an SPI that no SA has (RFC 7296 §1.5).
+    pub(crate) fn tell_invalid_spi(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        spi: u32,
+        cx: &mut Context,
+    ) {
+        self.begin(ike, now, Task::TellInvalidSpi(spi), cx);
     }
 
     /// Forgets all Child SAs.
@@ -494,6 +523,7 @@ impl Established {
                 self.close_child(ike, reason, cx, |child| child.spi_in == spi);
             }
             Task::Probe => cx.event(Event::ProbeAnswered { ike }),
+            Task::TellInvalidSpi(_) => {}
         }
         if let Some(next) = self.tasks.pop_front() {
             self.begin(ike, now, next, cx);

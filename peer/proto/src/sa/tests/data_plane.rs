@@ -135,7 +135,7 @@ fn every_drop_is_counted_and_reported() {
         [
             dropped(OpenError::BadIcv),
             dropped(OpenError::Replay(1)),
-            Report::UnknownSpi { spi, source },
+            Report::UnknownSpi { protocol: ChildProtocol::Esp, spi, source },
             Report::Runt { len: 3, source },
         ]
     );

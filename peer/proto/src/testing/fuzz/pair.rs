@@ -326,6 +326,7 @@ pub(super) fn is_mere_notice(event: &Event) -> bool {
         Event::PacketDropped { .. }
             | Event::PeerViolation { .. }
             | Event::TrafficDropped { .. }
+            | Event::InvalidSpiTold { .. }
             | Event::KeepaliveReceived { .. }
             | Event::GroupRefused { .. }
             | Event::ProposalRefused { .. }
