@@ -67,7 +67,9 @@ pub fn sentence(reason: &DropReason) -> String {
 /// What to change, where that can be said.
 pub fn change(reason: &DropReason) -> Option<&'static str> {
     match reason {
-        DropReason::Ikev1 { .. } => Some("set the device to IKEv2"),
+        DropReason::Ikev1 { .. } => {
+            Some("set the device to IKEv2, or let the edge speak IKEv1 (--ikev1)")
+        }
         DropReason::UnknownIkeSpi { .. } => {
             Some("clear the SA on the device; it is of an earlier session")
         }

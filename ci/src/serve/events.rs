@@ -9,7 +9,8 @@ use std::net::SocketAddr;
 use ikeproof_driver::inner::InnerEvent;
 use ikeproof_proto::crypto::Group;
 use ikeproof_proto::event::{
-    ChildEstablished, DropReason, Event, IkeEstablished, NatStatus, NotStarted, Offer, Role, Side,
+    ChildEstablished, DropReason, Event, IkeEstablished, NatStatus, NotStarted, Notification,
+    Offer, Role, Side,
 };
 use ikeproof_proto::io::IkeHandle;
 use ikeproof_proto::policy::Refusal;
@@ -106,13 +107,9 @@ impl Peers {
                 let sa = if *what == Offer::Ike { "ike" } else { "child" };
                 Shown::ProposalRefused(Box::new(refused(ike, *remote, sa, answer, refusal)))
             }
-            Event::IdentityRefused { ike, id, rule, says, answer } => Shown::IdentityRefused {
-                peer: self.peer(*ike),
-                id: id.clone(),
-                rule: rule.clone(),
-                says: says.clone(),
-                answer: answer.map(|answer| answer.to_string()),
-            },
+            Event::IdentityRefused { ike, id, rule, says, answer } => {
+                self.identity_refused(*ike, id, rule, says, *answer)
+            }
             Event::AuthenticationFailed { ike, id, answer } => Shown::AuthenticationFailed {
                 peer: self.peer(*ike),
                 id: id.clone(),
@@ -187,20 +184,16 @@ impl Peers {
                 reason: *reason,
                 established: *established,
             },
-            Event::PeerViolation { ike, remote, requirement, message } => Shown::PeerViolation {
-                ike: ike.map(|ike| ike.to_string()),
-                remote: *remote,
-                requirement: requirement.clone(),
-                message: message.clone(),
-            },
+            Event::PeerViolation { ike, remote, requirement, message } => {
+                violation(*ike, *remote, requirement, message)
+            }
             Event::PacketDropped { remote, len, reason } => dropped(*remote, *len, reason),
-            Event::InvalidSpiTold { ike, remote, spi: number } => Shown::InvalidSpiTold {
-                ike: ike.map(|ike| ike.to_string()),
-                remote: *remote,
-                spi: spi(*number),
-            },
+            Event::InvalidSpiTold { ike, remote, spi } => spi_told(*ike, *remote, *spi),
             Event::InvalidSpiHeard { ike, remote, spi: number } => {
                 Shown::InvalidSpiHeard { peer: self.peer(*ike), from: *remote, spi: spi(*number) }
+            }
+            Event::OverMtu { ike, len, mtu } => {
+                Shown::OverMtu { peer: self.peer(*ike), octets: *len, mtu: *mtu }
             }
             Event::TrafficDropped { spi: number, reason } => {
                 Shown::TrafficDropped { spi: spi(*number), reason: reason.clone() }
@@ -209,6 +202,23 @@ impl Peers {
             Event::DataPlaneRefused { reason } => {
                 Shown::DataPlaneRefused { reason: reason.clone() }
             }
+        }
+    }
+
+    fn identity_refused(
+        &self,
+        ike: IkeHandle,
+        id: &str,
+        rule: &str,
+        says: &str,
+        answer: Option<Notification>,
+    ) -> Shown {
+        Shown::IdentityRefused {
+            peer: self.peer(ike),
+            id: id.to_owned(),
+            rule: rule.to_owned(),
+            says: says.to_owned(),
+            answer: answer.map(|answer| answer.to_string()),
         }
     }
 
@@ -264,6 +274,24 @@ fn dropped(remote: SocketAddr, octets: usize, reason: &DropReason) -> Shown {
         reason: drops::word(reason),
         detail: drops::sentence(reason),
         change: drops::change(reason),
+    }
+}
+
+fn spi_told(ike: Option<IkeHandle>, remote: SocketAddr, number: u32) -> Shown {
+    Shown::InvalidSpiTold { ike: ike.map(|ike| ike.to_string()), remote, spi: spi(number) }
+}
+
+fn violation(
+    ike: Option<IkeHandle>,
+    remote: SocketAddr,
+    requirement: &str,
+    message: &str,
+) -> Shown {
+    Shown::PeerViolation {
+        ike: ike.map(|ike| ike.to_string()),
+        remote,
+        requirement: requirement.to_owned(),
+        message: message.to_owned(),
     }
 }
 

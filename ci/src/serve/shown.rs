@@ -198,6 +198,12 @@ pub enum Shown {
         from: SocketAddr,
         spi: String,
     },
+    OverMtu {
+        #[serde(flatten)]
+        peer: Peer,
+        octets: usize,
+        mtu: u16,
+    },
     TrafficDropped {
         spi: String,
         reason: String,

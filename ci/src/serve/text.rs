@@ -104,6 +104,9 @@ fn said(shown: &Shown) -> (String, String) {
         Shown::InvalidSpiHeard { peer, from, spi } => {
             (name(peer), format!("{from} says that SPI {spi} is invalid there, so it is probed"))
         }
+        Shown::OverMtu { peer, octets, mtu } => {
+            (name(peer), format!("an inner packet of {octets} octets, where the MTU is {mtu}"))
+        }
         Shown::TrafficDropped { spi, reason } => {
             (edge(), format!("packet dropped, SPI {spi}: {reason}"))
         }
@@ -225,6 +228,7 @@ fn ended(reason: CloseReason) -> &'static str {
         CloseReason::ProtocolError => "a message broke the protocol",
         CloseReason::Expired => "its lifetime is over",
         CloseReason::SequenceExhausted => "its sequence numbers are used up",
+        CloseReason::InitialContact => "the peer has only a newer one",
         CloseReason::Forgotten => "forgotten",
     }
 }

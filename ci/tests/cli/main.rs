@@ -3,6 +3,7 @@
 mod client;
 mod files;
 mod gate;
+mod scan;
 mod serve;
 mod support;
 mod usage;

@@ -5,12 +5,15 @@ use std::net::{IpAddr, SocketAddr};
 use ikeproof_driver::inner::PingRequest;
 use ikeproof_driver::node::{LogLimit, Node};
 use ikeproof_driver::wire::Wire;
-use ikeproof_proto::config::Connection;
+use ikeproof_proto::config::{Connection, Ikev1Options};
+use ikeproof_proto::crypto::SecretBytes;
 use ikeproof_proto::event::Event;
 use ikeproof_proto::io::Command;
+use ikeproof_proto::policy::{ChildOffer, Ikev1Mode, XauthUser};
 use ikeproof_proto::sa::TunnelId;
 use ikeproof_proto::wire::v2::Id;
 use nix::sys::signal::Signal;
+use rstest::rstest;
 
 use crate::client::{CLIENT, SUITE, client, connection, node_config};
 use crate::support::{LONG, Server, ikeproof};
@@ -73,6 +76,50 @@ async fn a_client_connects_pings_and_leaves() {
     let table = |name| std::fs::read_to_string(keys.join(name)).unwrap();
     assert_eq!(table("ikev2_decryption_table").lines().count(), 2);
     assert_eq!(table("esp_sa").lines().count(), 3);
+}
+
+#[rstest]
+#[case::right("wonderland", "xauth_succeeded")]
+#[case::wrong("looking-glass", "xauth_failed")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_of_ikev1_logs_in(#[case] password: &str, #[case] comes: &str) {
+    let mut server = Server::start(&["--xauth", "alice=wonderland"]);
+    let (node, local, nat) = client();
+    let suite = "aes256-sha1-modp1024";
+    let mut wanted = connection(local, nat, server.ports(), suite, "secret");
+    let password = SecretBytes::from_slice(password.as_bytes());
+    wanted.ikev1 = Some(Ikev1Options {
+        mode: Ikev1Mode::Aggressive,
+        xauth: vec![XauthUser { name: "alice".to_owned(), password }],
+        ..Ikev1Options::default()
+    });
+    let child: ChildOffer = "aes256gcm16".parse().unwrap();
+    wanted.child = vec![child.proposal(1, &[0; 4], false)];
+    node.command(initiate(wanted));
+    assert_eq!(server.event(comes)["user"], "alice");
+    if comes == "xauth_failed" {
+        server.signal(Signal::SIGTERM);
+        let (status, events) = server.end();
+        assert_eq!(status.code(), Some(0));
+        assert!(events.iter().all(|event| event["event"] != "child_established"), "{events:#?}");
+        return;
+    }
+    let up = server.event("child_established");
+    assert_eq!((&up["suite"], &up["udp_encapsulated"]), (&"aes256gcm16".into(), &true.into()));
+    let tunnel = node
+        .wait(LONG, |log| {
+            log.events.iter().find_map(|(_, event)| match event {
+                Event::ChildEstablished(child) => Some(TunnelId(child.tunnel)),
+                _ => None,
+            })
+        })
+        .await
+        .unwrap();
+    let to = IpAddr::from([10, 255, 3, 4]);
+    let report = node.ping(tunnel, PingRequest::new(to, 3)).await.unwrap();
+    assert_eq!(report.replies.len(), 3, "{report:?}");
+    server.signal(Signal::SIGTERM);
+    assert_eq!(server.end().0.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

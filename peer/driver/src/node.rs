@@ -139,6 +139,7 @@ enum Request {
     Release(RuleId, Release),
     Lift(RuleId, Release),
     Calm,
+    Remap(oneshot::Sender<bool>),
     Stop,
 }
 
@@ -296,6 +297,15 @@ impl Node {
     /// Lets the network lose, repeat and reorder nothing by chance any more.
     pub fn calm(&self) {
         self.request(Request::Calm);
+    }
+
+    /// Makes the NAT of the middlebox forget its mappings: what comes next comes from another port.
+    ///
+    /// When this ends it is done. Says whether there is a NAT.
+    pub async fn remap(&self) -> bool {
+        let (answer, answered) = oneshot::channel();
+        self.request(Request::Remap(answer));
+        answered.await.unwrap_or(false)
     }
 
     /// Lets go what a rule of the middlebox has held.
@@ -465,6 +475,9 @@ impl Runner {
                 let _ = answer.send(self.middlebox.add_rule(rule));
             }
             Request::Calm => self.middlebox.calm(),
+            Request::Remap(answer) => {
+                let _ = answer.send(self.middlebox.nat_remap(None));
+            }
             Request::Release(rule, order) => {
                 self.middlebox.release(self.now(), rule, order);
             }

@@ -20,7 +20,7 @@ use crate::crypto::{ChildProtocol, Provider};
 use crate::datagram::{self, Datagram};
 use crate::endpoint::{Endpoint, SaClock};
 use crate::event::{DropReason, Event, KeyLogEntry};
-use crate::forward::{ForwardConfig, Forwarder, Observation, ToTunnel};
+use crate::forward::{ForwardConfig, Forwarder, Observation, OverMtu, ToTunnel};
 use crate::io::{Activity, Channel, Command, Deadline, IkeHandle, Input, Output, Path};
 use crate::sa::sizes::MAX_TAILROOM;
 use crate::sa::{
@@ -278,6 +278,10 @@ impl Edge {
             let mut packet = inner.to_vec();
             let tunnel = opened.tunnel;
             let (verdict, observation) = self.router.from_tunnel(&mut packet);
+            if let Some(OverMtu { len, mtu, .. }) = observation.over_mtu {
+                let ike = self.endpoint.ike_of(tunnel);
+                self.out.push_back(EdgeOutput::Event(Event::OverMtu { ike, len, mtu }));
+            }
             self.observed(tunnel, observation);
             match verdict {
                 Ok(()) => self.out.push_back(EdgeOutput::Inner { tunnel, packet }),

@@ -308,6 +308,15 @@ pub enum Event {
         /// The SPI.
         spi: u32,
     },
+    /// A packet of the peer's side is larger than the MTU of the tunnel. It was delivered all the same.
+    OverMtu {
+        /// The IKE SA.
+        ike: IkeHandle,
+        /// The octets of the inner packet.
+        len: usize,
+        /// The MTU in octets.
+        mtu: u16,
+    },
     /// ESP packets or inner packets led to nothing.
     TrafficDropped {
         /// The SPI, or 0 where none is known.
@@ -514,6 +523,8 @@ pub enum CloseReason {
     Expired,
     /// Its sequence numbers are used up (RFC 4303 §3.3.3).
     SequenceExhausted,
+    /// The peer says that it has only a newer one (RFC 7296 §2.4).
+    InitialContact,
     /// It was forgotten on purpose.
     Forgotten,
 }

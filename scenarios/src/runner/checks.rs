@@ -161,7 +161,11 @@ impl CaseRun<'_> {
         loop {
             let (_, decoded) = self.audited();
             let fit = |one: &&Decoded| one.from == from && !one.retransmission;
-            let seen = decoded.iter().filter(fit).filter(|one| wanted.fits(&one.summary)).count();
+            let seen = decoded
+                .iter()
+                .filter(fit)
+                .filter(|one| wanted.fits(&one.summary, one.encrypted))
+                .count();
             let enough = exact.map_or(seen >= least, |exact| seen == exact);
             if enough && exact.is_some() && !settled {
                 tokio::time::sleep(SETTLED).await;

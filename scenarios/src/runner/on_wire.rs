@@ -111,12 +111,18 @@ impl CaseRun<'_> {
             let why = format!("{repeated} requests were sent more than once, expected {least}");
             wrong.push((CheckName::Retransmissions, why));
         }
-        let disturbed = seen::disturbed(&log);
-        if let Some(least) = wanted.disturbed
-            && disturbed < usize::try_from(least).unwrap_or(usize::MAX)
+        let (repeated, overtaken) = seen::disturbed(&log);
+        if let Some(least) = wanted.repeated
+            && repeated < usize::try_from(least).unwrap_or(usize::MAX)
         {
-            let why = format!("{disturbed} datagrams were disturbed, expected {least}");
-            wrong.push((CheckName::Disturbed, why));
+            let why = format!("{repeated} datagrams arrived twice, expected {least}");
+            wrong.push((CheckName::Repeated, why));
+        }
+        if let Some(least) = wanted.overtaken
+            && overtaken < usize::try_from(least).unwrap_or(usize::MAX)
+        {
+            let why = format!("{overtaken} datagrams were overtaken, expected {least}");
+            wrong.push((CheckName::Overtaken, why));
         }
         wrong
     }

@@ -166,6 +166,16 @@ pub fn refusals(log: &Log) -> Vec<Refusal> {
                 let user = user.as_deref().unwrap_or("nobody");
                 login = Some(format!("the login of {user}: {why}"));
             }
+            Event::XauthFailed { of: Side::Local, user, why, last: true, .. } => {
+                refusals.push(Refusal {
+                    by: Side::Peer,
+                    notify: None,
+                    authentication: true,
+                    child: false,
+                    rules: Vec::new(),
+                    text: format!("the login of {}: {why}", user.as_deref().unwrap_or("nobody")),
+                });
+            }
             // Whoever deletes the SA then: libreswan does it itself.
             Event::IkeClosed { established: true, .. } if login.is_some() => {
                 refusals.push(Refusal {
@@ -291,6 +301,8 @@ pub fn count(log: &Log, name: EventName) -> usize {
             events(|event| matches!(event, Event::AddressAssigned { to: Side::Peer, .. }))
         }
         EventName::FaultApplied => events(|event| matches!(event, Event::FaultApplied { .. })),
+        EventName::OverMtu => events(|event| matches!(event, Event::OverMtu { .. })),
+        EventName::InitialContact => events(|event| matches!(event, Event::InitialContact { .. })),
         EventName::InvalidSpiTold => events(|event| matches!(event, Event::InvalidSpiTold { .. })),
         EventName::TrafficDropped => events(|event| matches!(event, Event::TrafficDropped { .. })),
         EventName::Dropped => events(|event| matches!(event, Event::PacketDropped { .. })),
@@ -375,14 +387,13 @@ struct Sent<'a> {
     messages: BTreeSet<&'a [u8]>,
 }
 
-/// How many datagrams the network in between repeated or let be overtaken.
-pub fn disturbed(log: &Log) -> usize {
-    log.middlebox
-        .iter()
-        .filter(|(_, event)| {
-            matches!(event, MiddleboxEvent::Repeated { .. } | MiddleboxEvent::Reordered { .. })
-        })
-        .count()
+/// How many datagrams the network in between repeated, and how many were overtaken there.
+pub fn disturbed(log: &Log) -> (usize, usize) {
+    let count = |is_meant: fn(&MiddleboxEvent) -> bool| {
+        log.middlebox.iter().filter(|(_, event)| is_meant(event)).count()
+    };
+    let repeated = count(|event| matches!(event, MiddleboxEvent::Repeated { .. }));
+    (repeated, count(|event| matches!(event, MiddleboxEvent::Overtaken { .. })))
 }
 
 /// How many fragments of messages of IKEv1 the peers and the edge have sent.

@@ -26,7 +26,7 @@ use super::{faults, pki};
 use crate::profile::LoadError;
 use crate::scenario::{
     Affects, Case, CertificateSize, Edge, IdSpec, Ikev1Auth, LoginSpec, Nat, Nets, Peer,
-    PeerCookie, PeerDpd, Port, Version,
+    PeerCookie, PeerDpd, Port, Span, Version,
 };
 
 /// Where the edge and one of its peers are.
@@ -278,6 +278,7 @@ pub fn edge_connection(
                     nat_traversal: edge.begins.nat_traversal,
                     clear_third_message: edge.begins.clear_third_message,
                     certificates: certificates.transpose()?,
+                    xauth: edge.login.iter().map(|user| xauth_user(user, seed)).collect(),
                     ..Ikev1Options::default()
                 })
             }
@@ -312,11 +313,16 @@ fn numbered<T, P>(offers: &[T], proposal: impl Fn(&T, u8) -> P) -> Vec<P> {
 pub fn middlebox(case: &Case, seed: u64) -> MiddleboxConfig {
     let network = &case.network;
     let chance = |part: f64| Chance::per_mille((part * 1000.0).round().clamp(0.0, 1000.0) as u16);
-    let delay = network.delay.map_or(0, |span| u32::try_from(span.0.as_millis()).unwrap_or(0));
+    let ms = |span: Option<Span>, default: u32| {
+        span.map_or(default, |span| u32::try_from(span.0.as_millis()).unwrap_or(u32::MAX))
+    };
+    let delay = ms(network.delay, 0);
     let disturbed = Impairment {
         loss: chance(network.loss),
         duplicate: chance(network.duplicate),
+        duplicate_after_ms: ms(network.duplicate_after, 0),
         reorder: chance(network.reorder),
+        reorder_by_ms: ms(network.reorder_by, 1200),
         delay_ms: delay,
         ..Impairment::default()
     };
@@ -393,6 +399,15 @@ pub fn peer_config(
             password: vendor::Psk::new(key(seed, &login.password)),
             then: login.then.as_ref().map(|label| vendor::Psk::new(key(seed, label))),
         }),
+        users: peer
+            .users
+            .iter()
+            .map(|user| vendor::Login {
+                name: user.name.clone(),
+                password: vendor::Psk::new(key(seed, &user.password)),
+                then: None,
+            })
+            .collect(),
         mode_config: peer.mode_config,
         ike: peer.ike.iter().map(ike_proposal).collect::<Result<_, _>>()?,
         children,

@@ -59,6 +59,10 @@ impl CaseRun<'_> {
                 self.node.calm();
                 Ok(())
             }
+            Action::Remap => match self.node.remap().await {
+                true => Ok(()),
+                false => Err(Trouble::Setup("there is no NAT to remap".to_owned())),
+            },
             Action::Release => {
                 for rule in self.held.lock().await.drain(..) {
                     self.node.lift(rule, Release::InOrder);

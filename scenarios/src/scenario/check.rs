@@ -7,7 +7,7 @@ use toml::Spanned;
 
 use super::expect::{CheckName, Expect, IkeFragments, Ikev1Auth};
 use super::load::{Case, Known};
-use super::setup::{Edge, Peer, Version};
+use super::setup::{Edge, Nat, Peer, Version};
 use super::step::{Action, Initiate, Step, What};
 use super::words::{Nets, Side};
 use crate::format::Problem;
@@ -120,6 +120,11 @@ fn not_played(case: &Case, out: &mut Vec<Problem>) {
     if Step::all(&case.steps).iter().any(|it| matches!(it, Action::Initiate(it) if by_peer(it))) {
         out.push(Problem::new("only the edge is told to probe: by = \"edge\"", 0..0));
     }
+    if case.peers.iter().all(|peer| peer.nat != Nat::Middlebox)
+        && Step::all(&case.steps).iter().any(|it| matches!(it, Action::Remap))
+    {
+        out.push(Problem::new("only a NAT of our own can be remapped: nat = \"middlebox\"", 0..0));
+    }
     let rekeys = |it: &Initiate| matches!(it.what, What::Rekey | What::Reauth);
     if case.peers.iter().any(|peer| peer.version == Version::V2)
         && Step::all(&case.steps).iter().any(|it| matches!(it, Action::Initiate(it) if rekeys(it)))
@@ -143,7 +148,7 @@ fn peers(peers: &[Peer], out: &mut Vec<Problem>) {
             let message = "IKEv2 negotiates no lifetime: life goes with version = 1";
             out.push(Problem::new(message, life.span()));
         }
-        if peer.login.is_some() && peer.version == Version::V2 {
+        if (peer.login.is_some() || !peer.users.is_empty()) && peer.version == Version::V2 {
             let message = "a login by XAUTH belongs to IKEv1".to_owned();
             out.push(Problem::new(message, peer.name.span()));
         }
@@ -292,6 +297,7 @@ fn step(step: &Step, peers: &[Peer], known: &Known, out: &mut Vec<Problem>) {
         | Action::Drop(_)
         | Action::Duplicate(_)
         | Action::Release
+        | Action::Remap
         | Action::Calm => None,
     };
     if let Some(name) = named {

@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::setup::Port;
 use super::step::{Direction, Exchange};
-use super::words::{Actor, IdSpec, Nets, Notify, Octets, Span, one_or_many};
+use super::words::{Actor, IdSpec, Nets, Notify, Octets, PayloadName, Span, one_or_many};
 
 /// `expect = { … }`: all of it must be so, within a time.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
@@ -153,6 +153,10 @@ pub struct MessagePattern {
     pub direction: Option<Direction>,
     /// A notification in it.
     pub notify: Option<Notify>,
+    /// A payload of IKEv1 in it.
+    pub payload: Option<PayloadName>,
+    /// Whether what is in it is encrypted.
+    pub encrypted: Option<bool>,
     /// Exactly how many there are, since the case began.
     pub count: Option<u32>,
     /// How many at least; one, if nothing is said.
@@ -205,6 +209,10 @@ pub enum EventName {
     AddressAssigned,
     /// Pairs of SAs came under a newer ISAKMP SA with the same peer.
     ChildrenAdopted,
+    /// It delivered a packet of the peer's that was larger than the MTU.
+    OverMtu,
+    /// The peer said that it has no other IKE SA.
+    InitialContact,
     /// It said that a packet of ESP or AH had an invalid SPI.
     InvalidSpiTold,
     /// It dropped a packet of ESP or AH.
@@ -245,8 +253,10 @@ pub struct OnWire {
     pub outer_exactly: Option<u16>,
     /// At least so many requests were sent more than once, by either side.
     pub retransmissions: Option<u32>,
-    /// At least so many messages of the edge's side arrived in another order or twice.
-    pub disturbed: Option<u32>,
+    /// At least so many datagrams arrived twice.
+    pub repeated: Option<u32>,
+    /// At least so many datagrams arrived behind one that had set out later.
+    pub overtaken: Option<u32>,
 }
 
 /// Who has sent messages of IKEv1 in fragments (or not); what is not said is not checked.
@@ -367,7 +377,8 @@ pub enum CheckName {
     OuterMax,
     OuterExactly,
     Retransmissions,
-    Disturbed,
+    Repeated,
+    Overtaken,
     Never,
 }
 
@@ -408,7 +419,8 @@ impl OnWire {
             (self.outer_max.is_some(), CheckName::OuterMax),
             (self.outer_exactly.is_some(), CheckName::OuterExactly),
             (self.retransmissions.is_some(), CheckName::Retransmissions),
-            (self.disturbed.is_some(), CheckName::Disturbed),
+            (self.repeated.is_some(), CheckName::Repeated),
+            (self.overtaken.is_some(), CheckName::Overtaken),
         ])
     }
 }
@@ -428,8 +440,9 @@ impl Traffic {
 }
 
 impl MessagePattern {
-    /// Whether a message is meant, by the auditor's line about it: `INFORMATIONAL response 2 { … }`.
-    pub fn fits(&self, summary: &str) -> bool {
+    /// Whether a message is meant, by the auditor's line about it: `INFORMATIONAL response 2 { … }`, and
+    /// whether it is encrypted.
+    pub fn fits(&self, summary: &str, encrypted: bool) -> bool {
         let exchange = self.exchange.number().name();
         let Some(rest) = exchange.and_then(|name| summary.strip_prefix(name)) else {
             return false;
@@ -440,6 +453,8 @@ impl MessagePattern {
         });
         half.is_none_or(|half| rest.starts_with(half))
             && self.notify.is_none_or(|notify| notify.is_in(summary))
+            && self.payload.is_none_or(|payload| payload.is_in(summary))
+            && self.encrypted.is_none_or(|wanted| wanted == encrypted)
     }
 }
 
@@ -450,6 +465,14 @@ impl fmt::Display for MessagePattern {
             Some(Direction::Request) => f.write_str(" request")?,
             Some(Direction::Response) => f.write_str(" response")?,
             None => {}
+        }
+        match self.encrypted {
+            Some(true) => f.write_str(", encrypted")?,
+            Some(false) => f.write_str(", in clear")?,
+            None => {}
+        }
+        if let Some(PayloadName(payload)) = self.payload {
+            write!(f, " with {payload}")?;
         }
         match self.notify {
             Some(Notify(notify)) => write!(f, " with {notify}"),
@@ -510,7 +533,8 @@ impl fmt::Display for CheckName {
             Self::OuterMax => "outer_max",
             Self::OuterExactly => "outer_exactly",
             Self::Retransmissions => "retransmissions",
-            Self::Disturbed => "disturbed",
+            Self::Repeated => "repeated",
+            Self::Overtaken => "overtaken",
             Self::Never => "never",
         })
     }

@@ -36,6 +36,8 @@ pub struct Edge {
     /// Who may log in by XAUTH. Where there are users, peers of IKEv1 have to (reading R32).
     #[serde(default)]
     pub users: Vec<LoginSpec>,
+    /// The user that it logs in by XAUTH, in IKEv1 and as initiator.
+    pub login: Option<LoginSpec>,
     /// The inner addresses that it gives to peers of IKEv1 (mode-config).
     pub pool: Option<AddressPool>,
     /// What the edge says that it is.
@@ -197,6 +199,9 @@ pub struct Peer {
     pub fragmentation: Option<Spanned<Fragmentation>>,
     /// The user that logs in by XAUTH, in IKEv1 and as initiator.
     pub login: Option<PeerLogin>,
+    /// Who may log in by XAUTH, in IKEv1 and as responder. Where there are users, the edge has to.
+    #[serde(default)]
+    pub users: Vec<LoginSpec>,
     /// How it gets its inner address, in IKEv1 and as initiator. Its `inner` says which one that must be.
     #[serde(default)]
     pub mode_config: ModeConfig,
@@ -376,8 +381,12 @@ pub struct Network {
     pub loss: f64,
     /// The part that arrives twice.
     pub duplicate: f64,
-    /// The part that is overtaken by the next.
+    /// How long after the first the second arrives: at once, if not said.
+    pub duplicate_after: Option<Span>,
+    /// The part that is held back, so that later ones can overtake it.
     pub reorder: f64,
+    /// For how long: 1200 ms, if not said, by which most ends have sent again.
+    pub reorder_by: Option<Span>,
     /// What decides; by default the run's seed.
     pub seed: Option<u64>,
     /// What it applies to.

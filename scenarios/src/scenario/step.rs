@@ -49,6 +49,8 @@ pub enum Written {
     Release(All),
     /// From now on nothing is lost, repeated or overtaken by chance.
     Calm(All),
+    /// The NAT forgets its mappings: what the peer sends next comes from other ports.
+    Remap(All),
     /// Lose messages.
     Drop(MessageMatch),
     /// Let messages arrive twice.
@@ -159,7 +161,7 @@ pub struct Which {
     pub peer: Option<Spanned<String>>,
 }
 
-/// `release = {}` and `calm = {}`.
+/// `release = {}`, `calm = {}` and `remap = {}`.
 #[derive(Clone, Copy, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct All {}
@@ -296,6 +298,8 @@ pub enum Action {
     Release,
     /// From now on nothing is lost, repeated or overtaken by chance.
     Calm,
+    /// The NAT forgets its mappings: what the peer sends next comes from other ports.
+    Remap,
     /// Lose messages.
     Drop(MessageMatch),
     /// Let messages arrive twice.
@@ -328,6 +332,7 @@ impl Written {
             Self::Hold(_) => "hold",
             Self::Release(_) => "release",
             Self::Calm(_) => "calm",
+            Self::Remap(_) => "remap",
             Self::Drop(_) => "drop",
             Self::Duplicate(_) => "duplicate",
             Self::Fault(_) => "fault",
@@ -358,6 +363,7 @@ impl Written {
             Self::Hold(it) => vec![Action::Hold(it)],
             Self::Release(All {}) => vec![Action::Release],
             Self::Calm(All {}) => vec![Action::Calm],
+            Self::Remap(All {}) => vec![Action::Remap],
             Self::Drop(it) => vec![Action::Drop(it)],
             Self::Duplicate(it) => vec![Action::Duplicate(it)],
             Self::Fault(it) => vec![Action::Fault(it)],

@@ -82,6 +82,14 @@ fn the_shipped_scenarios_are_valid() {
     "[[peer]]\nfragmentation = \"force\"\n[[step]]\nconnect = {}",
     "t.toml:5:17: these fragments are IKEv1's"
 )]
+#[case::nothing_to_remap(
+    "[[peer]]\nnat = \"router\"\n[[step]]\nconnect = {}\n[[step]]\nremap = {}",
+    "only a NAT of our own can be remapped"
+)]
+#[case::payload_word(
+    "[[peer]]\nversion = 1\n[[step]]\nexpect = { message = { exchange = \"AGGRESSIVE\", payload = \"HAHS\" } }",
+    "did you mean `HASH`?"
+)]
 #[case::fragments_word(
     "[[peer]]\nversion = 1\nfragmentation = \"forced\"\n[[step]]\nconnect = {}",
     "did you mean `force`?"

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ikeproof_proto::event::Notification;
 use ikeproof_proto::policy::{Identity, NoIdentity};
 use ikeproof_proto::wire::num::NotifyType;
-use ikeproof_proto::wire::v1::NotifyKind;
+use ikeproof_proto::wire::v1::{NotifyKind, PayloadKind};
 use ikeproof_vendors::peer::Capability;
 use serde::de::value::{SeqAccessDeserializer, StrDeserializer};
 use serde::de::{self, IntoDeserializer, SeqAccess, Visitor};
@@ -176,6 +176,38 @@ impl Notify {
     /// Whether a message has it, by the auditor's line about the message: `… { N(COOKIE), SA, KE(14) }`.
     pub fn is_in(self, summary: &str) -> bool {
         summary.contains(&format!("N({})", self.0))
+    }
+}
+
+/// A payload of IKEv1 by the name that timelines have for it, such as `HASH` and `NAT-D`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PayloadName(pub PayloadKind);
+
+impl PayloadName {
+    /// Whether a message has it, by the auditor's line about the message.
+    pub fn is_in(self, summary: &str) -> bool {
+        let content = summary.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}'));
+        let name = self.0.to_string();
+        content.is_some_and(|(content, _)| content.split(',').any(|one| one.trim() == name))
+    }
+}
+
+impl<'de> Deserialize<'de> for PayloadName {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let name = String::deserialize(deserializer)?;
+        // Of these, timelines tell the type as well.
+        let with_type = [
+            PayloadKind::NOTIFY,
+            PayloadKind::DELETE,
+            PayloadKind::VENDOR_ID,
+            PayloadKind::ATTRIBUTES,
+        ];
+        let mut known = PayloadKind::KNOWN.iter().filter(|kind| !with_type.contains(kind));
+        known.clone().find(|kind| kind.to_string() == name).copied().map(Self).ok_or_else(|| {
+            let names: Vec<_> = known.by_ref().map(|name| format!("`{name}`")).collect();
+            let names = names.join(", ");
+            de::Error::custom(format!("unknown variant `{name}`, expected one of {names}"))
+        })
     }
 }
 

@@ -47,6 +47,9 @@ pub(super) fn endpoint(config: &PeerConfig) -> Result<(EndpointConfig, Configure
         }
         profile.readings.r23 = ProbeMode::Periodic;
     }
+    if config.connections.iter().any(|connection| !connection.users.is_empty()) {
+        profile.readings.r32 = policy::Xauth::On;
+    }
     profile.timers.ike_kilobytes = volume(config.connections.iter().map(|it| it.life_bytes))?;
     let children = config.connections.iter().flat_map(|connection| &connection.children);
     profile.timers.child_kilobytes = volume(children.map(|child| child.life_bytes))?;
@@ -72,7 +75,15 @@ pub(super) fn endpoint(config: &PeerConfig) -> Result<(EndpointConfig, Configure
         identity,
         credentials,
         certificates: certificates(config)?,
-        remote_access: RemoteAccess::default(),
+        remote_access: RemoteAccess {
+            users: config
+                .connections
+                .iter()
+                .flat_map(|it| &it.users)
+                .flat_map(xauth_users)
+                .collect(),
+            ..RemoteAccess::default()
+        },
         limits: limits(config),
         timers,
         faults: Vec::new(),
@@ -235,7 +246,8 @@ fn credentials(config: &PeerConfig) -> Result<Vec<Credential>> {
 /// Refuses what the core does not do.
 fn check(connection: &Connection) -> Result<()> {
     let no_core = |what| Err(unsupported(what, "the core does not do it"));
-    if connection.login.is_some() && mode_of(connection).is_none() {
+    let logs_in = connection.login.is_some() || !connection.users.is_empty();
+    if logs_in && mode_of(connection).is_none() {
         return Err(unsupported("XAUTH in IKEv2", "it belongs to IKEv1"));
     }
     if connection.mode_config != ModeConfig::Off && mode_of(connection).is_none() {

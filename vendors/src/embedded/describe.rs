@@ -77,6 +77,7 @@ fn spelled(reason: CloseReason) -> &'static str {
         CloseReason::ProtocolError => "protocol error",
         CloseReason::Expired => "its time is over",
         CloseReason::SequenceExhausted => "sequence numbers are used up",
+        CloseReason::InitialContact => "the peer has only a newer one",
         CloseReason::Forgotten => "forgotten on purpose",
     }
 }

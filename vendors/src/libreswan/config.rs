@@ -18,6 +18,8 @@ pub(super) struct Rendered {
     pub(super) conf: String,
     /// ipsec.secrets.
     pub(super) secrets: String,
+    /// Who may log in by XAUTH.
+    pub(super) users: Vec<Login>,
     /// The `conn` names: (name, whether to initiate at once).
     pub(super) names: Vec<(String, bool)>,
     /// What was set beside the configuration.
@@ -51,6 +53,19 @@ pub(super) fn forget() -> String {
     )
 }
 
+/// Lets a user log in whose password is in [`PASSWORD`]. pluto has the password as a hash of crypt(3).
+pub(super) fn admit(user: &str) -> String {
+    format!(
+        "set -e; umask 077; mkdir -p /etc/ipsec.d; trap 'rm -f {PASSWORD}' EXIT\n\
+         hash=$(openssl passwd -6 -stdin <{PASSWORD}); printf '%s:%s\\n' '{user}' \"$hash\" >>{USERS}"
+    )
+}
+
+/// Who may log in by XAUTH, inside the peer.
+pub(super) const USERS: &str = "/etc/ipsec.d/passwd";
+/// A password on its way there.
+pub(super) const PASSWORD: &str = "/run/ikeproof/password";
+
 const NSS_DATABASE: &str = "sql:/var/lib/ipsec/nss";
 
 /// pluto's log inside the peer.
@@ -69,6 +84,7 @@ pub(super) fn render(config: &PeerConfig, all: bool) -> Result<Rendered, Unsuppo
     let mut rendered = Rendered {
         conf: String::new(),
         secrets: String::new(),
+        users: Vec::new(),
         names: Vec::new(),
         tuned: vec![Tuned {
             setting: String::from("impair revival"),
@@ -94,6 +110,10 @@ pub(super) fn render(config: &PeerConfig, all: bool) -> Result<Rendered, Unsuppo
         }
         if let Some(login) = &connection.login {
             rendered.secrets.push_str(&xauth_secret(login)?);
+        }
+        for user in &connection.users {
+            plain_password(user)?;
+            rendered.users.push(user.clone());
         }
     }
     for secret in &config.secrets {
@@ -186,6 +206,16 @@ impl Words {
             ]),
             (None, _) => {}
         }
+        if !connection.users.is_empty() {
+            if version == Version::V2 {
+                return Err(unsupported("XAUTH", "it belongs to IKEv1"));
+            }
+            lines.extend([
+                String::from("leftxauthserver=yes"),
+                String::from("rightxauthclient=yes"),
+                String::from("xauthby=file"),
+            ]);
+        }
         match (connection.mode_config, version) {
             (ModeConfig::Off, _) => {}
             (_, Version::V2) => return Err(unsupported("mode-config", "it belongs to IKEv1")),
@@ -201,6 +231,8 @@ impl Words {
         if version == Version::V2 {
             lines.push(String::from("narrowing=yes"));
         }
+        // As strongSwan does by itself.
+        lines.push(String::from("initial-contact=yes"));
         for (side, end) in [("left", &connection.local), ("right", &connection.remote)] {
             if let Some(port) = end.port {
                 lines.push(format!("{side}ikeport={port}"));
@@ -368,12 +400,17 @@ impl Words {
     }
 }
 
-/// The password of a user. pluto has no other form for it than text in quotes.
+/// The line with the password of the own user.
 fn xauth_secret(login: &Login) -> Result<String, Unsupported> {
+    Ok(format!("@{} : XAUTH \"{}\"\n", login.name, plain_password(login)?))
+}
+
+/// The password of a user. pluto has no other form for the own one than text in quotes.
+fn plain_password(login: &Login) -> Result<&str, Unsupported> {
     let is_plain = |octet: &u8| octet.is_ascii_graphic() && *octet != b'"';
     match std::str::from_utf8(login.password.octets()) {
-        Ok(password) if password.as_bytes().iter().all(is_plain) && !password.is_empty() => {
-            Ok(format!("@{} : XAUTH \"{password}\"\n", login.name))
+        Ok(password) if password.bytes().all(|it| is_plain(&it)) && !password.is_empty() => {
+            Ok(password)
         }
         _ => Err(unsupported("such a password", "ipsec.secrets has it as text in quotes")),
     }

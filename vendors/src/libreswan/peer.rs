@@ -114,7 +114,7 @@ impl Libreswan {
         // A conn that failed to load is not there to be deleted.
         let delete = |name: &String| format!("whack --name {} --delete; ", quote(name));
         let deletes: String = conns.iter().map(delete).collect();
-        let script = format!("{deletes}whack --rereadsecrets");
+        let script = format!("{deletes}rm -f {}; whack --rereadsecrets", config::USERS);
         self.plane.shell().output(&script, SHORT).await?;
         self.plane.set_inner(&[]).await
     }
@@ -138,6 +138,11 @@ impl Libreswan {
         let setup = config::setup(&wanted.daemon);
         shell.write_file(CONF, &format!("{setup}{}", rendered.conf)).await?;
         shell.write_file(SECRETS, &rendered.secrets).await?;
+        for user in &rendered.users {
+            let password = String::from_utf8_lossy(user.password.octets());
+            shell.write_file(config::PASSWORD, &password).await?;
+            shell.output(&config::admit(&user.name), SHORT).await?;
+        }
         for (name, _) in &rendered.names {
             self.session.lock().await.conns.push(name.clone());
         }
@@ -437,8 +442,8 @@ impl Peer for Libreswan {
 
 fn capabilities(all: bool) -> BTreeSet<Capability> {
     use Capability::{
-        Aggressive, Ah, Counters, Esn, FullMtu, Group2, Ikev1, Md5, Mobike, NoNat, NullEncryption,
-        Pmtu, RawEsp, Transport, TripleDes,
+        Aggressive, Ah, Counters, Esn, FullMtu, Group2, Ikev1, InitialContact, Md5, Mobike, NoNat,
+        NullEncryption, Pmtu, RawEsp, Transport, TripleDes,
     };
     let mut set = BTreeSet::from([
         Aggressive,
@@ -447,6 +452,7 @@ fn capabilities(all: bool) -> BTreeSet<Capability> {
         Esn,
         FullMtu,
         Ikev1,
+        InitialContact,
         Md5,
         Mobike,
         NoNat,

@@ -99,6 +99,9 @@ pub struct Connection {
     pub psk: Psk,
     /// The user that logs in by XAUTH once the key was right (IKEv1, as initiator).
     pub login: Option<Login>,
+    /// The users of the other side that may log in by XAUTH, as the initiator's (IKEv1). With any, it
+    /// demands a login.
+    pub users: Vec<Login>,
     /// How it gets its inner address (IKEv1, as initiator). With one, its side of each child is that
     /// address, whatever the child says.
     pub mode_config: ModeConfig,

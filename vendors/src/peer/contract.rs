@@ -79,11 +79,13 @@ pub enum Capability {
     FullMtu,
     /// Traffic counters per child SA.
     Counters,
+    /// Says, when it has come back, that it has no other IKE SA, in both versions.
+    InitialContact,
 }
 
 impl Capability {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::RawEsp,
         Self::NoNat,
         Self::Ah,
@@ -99,6 +101,7 @@ impl Capability {
         Self::Pmtu,
         Self::FullMtu,
         Self::Counters,
+        Self::InitialContact,
     ];
 
     /// Its word in scenarios and records.
@@ -119,6 +122,7 @@ impl Capability {
             Self::Pmtu => "pmtu",
             Self::FullMtu => "full-mtu",
             Self::Counters => "counters",
+            Self::InitialContact => "initial-contact",
         }
     }
 }

@@ -54,8 +54,9 @@ pub(super) fn render(config: &PeerConfig, plane: DataPlane) -> Result<Rendered, 
             let secret = Secret { owners: owners.collect(), psk: connection.psk.clone() };
             rendered.secrets.push(render_secret(&connection.name, &secret));
         }
-        if let Some(login) = &connection.login {
-            rendered.secrets.push(render_login(&connection.name, login));
+        for (number, login) in connection.login.iter().chain(&connection.users).enumerate() {
+            let id = format!("{}-xauth-{number}", connection.name);
+            rendered.secrets.push(render_login(&id, login));
         }
         let starting = connection.children.iter().filter(|child| child.start == Start::Initiate);
         rendered
@@ -192,6 +193,12 @@ fn render_connection(
         let auth = Node::section().with("auth", "xauth").with("xauth_id", login.name.as_str());
         section.put("local-xauth", auth);
     }
+    if !connection.users.is_empty() {
+        if connection.version == Version::V2 {
+            return Err(unsupported(plane, "XAUTH in IKEv2", "it belongs to IKEv1"));
+        }
+        section.put("remote-xauth", Node::section().with("auth", "xauth-generic"));
+    }
     put_mode_config(&mut section, connection, plane)?;
     let mut children = Node::section();
     for child in &connection.children {
@@ -295,9 +302,9 @@ fn render_secret(id: &str, secret: &Secret) -> Node {
         .with("owners", Node::List(secret.owners.iter().map(identity_text).collect()))
 }
 
-fn render_login(connection: &str, login: &Login) -> Node {
+fn render_login(id: &str, login: &Login) -> Node {
     Node::section()
-        .with("id", format!("{connection}-xauth"))
+        .with("id", id)
         .with("type", "XAUTH")
         .with("data", Node::Octets(login.password.octets().to_vec()))
         .with("owners", Node::List(vec![login.name.clone()]))

@@ -349,8 +349,8 @@ fn target_of(target: &Target) -> Node {
 /// raising `ipsec0` truncates packets silently, so it stays as it is and `FullMtu` is not offered.
 fn capabilities(plane: DataPlane) -> BTreeSet<Capability> {
     use Capability::{
-        Aggressive, Ah, Counters, Esn, FullMtu, Group2, Ikev1, Md5, Mobike, NoNat, NullEncryption,
-        Pmtu, RawEsp, Transport, TripleDes,
+        Aggressive, Ah, Counters, Esn, FullMtu, Group2, Ikev1, InitialContact, Md5, Mobike, NoNat,
+        NullEncryption, Pmtu, RawEsp, Transport, TripleDes,
     };
     let mut set = BTreeSet::from([
         Group2,
@@ -361,6 +361,7 @@ fn capabilities(plane: DataPlane) -> BTreeSet<Capability> {
         Aggressive,
         Mobike,
         Counters,
+        InitialContact,
     ]);
     if plane != DataPlane::Userspace {
         set.extend([RawEsp, NoNat, Ah, Transport, Esn, Pmtu, FullMtu]);

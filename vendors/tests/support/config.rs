@@ -26,6 +26,7 @@ fn side(own: (IpAddr, u8), other: (IpAddr, u8)) -> PeerConfig {
             remote: end(other.0),
             psk: Psk::new("a key for the laboratory"),
             login: None,
+            users: Vec::new(),
             mode_config: ModeConfig::Off,
             ike: vec![IkeProposal {
                 encr: vec![Encr::AesCbc(256)],

@@ -8,6 +8,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use super::addresses::Addresses;
 use super::limits::ErrorReplies;
+use super::peers::Peers;
 use super::tunnels::Tunnels;
 use crate::config::EndpointConfig;
 use crate::crypto::Provider;
@@ -42,6 +43,7 @@ pub(crate) struct Context {
     /// Where the peers of the ISAKMP SAs are, half-open ones included.
     pub(crate) contacts: BTreeMap<IkeHandle, IpAddr>,
     pub(crate) tunnels: Tunnels,
+    pub(crate) peers: Peers,
     error_replies: ErrorReplies,
     sent: u64,
     sent_octets: u64,
@@ -107,6 +109,7 @@ impl Context {
             addresses: Addresses::default(),
             contacts: BTreeMap::new(),
             tunnels: Tunnels::default(),
+            peers: Peers::default(),
             error_replies: ErrorReplies::default(),
             sent: 0,
             sent_octets: 0,
@@ -119,6 +122,13 @@ impl Context {
 
     pub(crate) fn event(&mut self, event: Event) {
         self.out.push_back(Output::Event(event));
+    }
+
+    /// The peer says, under protection, that this is its only IKE SA with us (RFC 7296 §2.4; RFC 2407,
+    /// section 4.6.3.3).
+    pub(crate) fn initial_contact(&mut self, ike: IkeHandle) {
+        self.event(Event::InitialContact { ike });
+        self.peers.says_alone(ike);
     }
 
     pub(crate) fn keys(&mut self, entry: impl FnOnce() -> KeyLogEntry) {

@@ -24,6 +24,8 @@ pub struct Footprint {
     pub child_spis: usize,
     /// Tunnels that one IKE SA has taken over from another.
     pub tunnels: usize,
+    /// Ends of established IKE SAs.
+    pub peers: usize,
     /// Counters of random draws.
     pub entropy: usize,
     /// IKE SAs that send fragments.
@@ -46,8 +48,10 @@ impl Footprint {
         // One Child SA for each IKE SA, as CREATE_CHILD_SA is refused.
         assert!(self.child_spis <= ike_sas, "{self:?}");
         assert!(self.tunnels <= ike_sas, "{self:?}");
+        assert!(self.peers <= ike_sas, "{self:?}");
         assert!(self.fragmenting <= ike_sas, "{self:?}");
-        // The secrets of cookies belong to no IKE SA, nor do the message IDs of refusals in IKEv1.
-        assert!(self.entropy <= LABELS * ike_sas + 2, "{self:?}");
+        // The secrets of cookies belong to no IKE SA, nor do the message IDs of refusals in IKEv1 and the
+        // SPIs of what is said in clear about ESP.
+        assert!(self.entropy <= LABELS * ike_sas + 3, "{self:?}");
     }
 }

@@ -517,6 +517,7 @@ impl Ikev1Table {
         self.schedule.set(handle, None);
         cx.entropy.forget(handle.0);
         cx.contacts.remove(&handle);
+        cx.peers.forget(handle);
         state.close(handle, reason, cx);
         cx.tunnels.forget(handle);
     }

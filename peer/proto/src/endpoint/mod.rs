@@ -9,6 +9,7 @@ mod ikev1;
 mod limits;
 pub(crate) mod liveness;
 pub(crate) mod pair;
+pub(crate) mod peers;
 mod schedule;
 mod table;
 pub(crate) mod tunnels;

@@ -73,7 +73,10 @@ impl Endpoint {
     /// Takes one input. Drain the outputs before the next one.
     pub fn handle(&mut self, now: Time, input: Input<'_>) {
         match input {
-            Input::Ike { path, bytes } => self.datagram(now, path, bytes),
+            Input::Ike { path, bytes } => {
+                self.datagram(now, path, bytes);
+                self.close_lost();
+            }
             Input::Timeout => self.timeout(now),
             Input::Command(command) => self.command(now, command),
             Input::DataPlane(report) => self.report(now, report),
@@ -110,6 +113,7 @@ impl Endpoint {
             deadlines: own_deadlines + deadlines,
             child_spis: self.cx.child_spis(),
             tunnels: self.cx.tunnels.len(),
+            peers: self.cx.peers.len(),
             entropy: self.cx.entropy.counters(),
             fragmenting: self.cx.fragmenter.len(),
             incomplete: self.ikev1.incomplete(),
@@ -141,6 +145,11 @@ impl Endpoint {
     /// The tunnel of an IKE SA: all its Child SAs, and an inner network of its own.
     pub fn tunnel_of(&self, ike: IkeHandle) -> sa::TunnelId {
         self.cx.tunnels.of(ike)
+    }
+
+    /// The IKE SA that a tunnel belongs to, which may be gone.
+    pub fn ike_of(&self, tunnel: sa::TunnelId) -> IkeHandle {
+        self.cx.tunnels.owner(tunnel)
     }
 
     fn datagram(&mut self, now: Time, path: Path, bytes: &[u8]) {
@@ -193,7 +202,7 @@ impl Endpoint {
         }
         let fresh = (!self.shutting_down).then_some(IkeHandle(self.next_handle));
         if self.ikev1.datagram(&mut self.cx, now, path, bytes, fresh) {
-            self.next_handle = self.next_handle.wrapping_add(1);
+            self.handle_for_new();
         }
     }
 
@@ -556,9 +565,18 @@ impl Endpoint {
         self.reschedule(ike);
     }
 
+    /// Ends the IKE SAs that their peers say they have no more.
+    fn close_lost(&mut self) {
+        for ike in self.cx.peers.lost() {
+            self.ikev1.close(&mut self.cx, ike, CloseReason::InitialContact);
+            self.close(ike, CloseReason::InitialContact);
+        }
+    }
+
     fn handle_for_new(&mut self) -> IkeHandle {
         let handle = IkeHandle(self.next_handle);
         self.next_handle = self.next_handle.wrapping_add(1);
+        self.cx.peers.begun(handle);
         handle
     }
 
@@ -599,6 +617,7 @@ impl Endpoint {
         self.by_request.retain(|_, of| *of != handle);
         self.schedule.set(handle, None);
         self.cx.entropy.forget(handle.0);
+        self.cx.peers.forget(handle);
         state.close(handle, reason, &mut self.cx);
         self.cx.tunnels.forget(handle);
     }

@@ -48,9 +48,9 @@ pub enum MiddleboxEvent {
         /// What it is.
         message: MessageKind,
     },
-    /// Later ones can pass it.
-    Reordered {
-        /// Where it goes.
+    /// One that set out later has arrived before it.
+    Overtaken {
+        /// Where it went.
         direction: Direction,
         /// What it is.
         message: MessageKind,
@@ -108,6 +108,9 @@ pub struct Middlebox {
     memory: Memory,
     queue: BinaryHeap<Reverse<Queued>>,
     next_order: u64,
+    /// The order of the latest datagram that has arrived, for each direction.
+    latest_to_peer: u64,
+    latest_to_edge: u64,
     held: VecDeque<Held>,
     events: VecDeque<MiddleboxEvent>,
 }
@@ -147,6 +150,8 @@ impl Middlebox {
             memory: Memory::default(),
             queue: BinaryHeap::new(),
             next_order: 0,
+            latest_to_peer: 0,
+            latest_to_edge: 0,
             held: VecDeque::new(),
             events: VecDeque::new(),
         };
@@ -187,18 +192,21 @@ impl Middlebox {
         if !certain && identity.is_lost(self.config.seed, impairment.loss) {
             return self.dropped(direction, message, DropCause::Loss);
         }
-        delay += self.delay(&identity, &impairment, direction, message);
+        delay += self.delay(&identity, &impairment);
         for _ in 1..copies {
             self.event(MiddleboxEvent::Repeated { direction, message });
             self.send(now, now + delay, direction, datagram.clone());
         }
         let duplicate = identity.random(self.config.seed, Draw::Duplicate);
-        if !certain && impairment.duplicate.covers(duplicate) {
+        let twice = !certain && impairment.duplicate.covers(duplicate);
+        let copy = twice.then(|| datagram.clone());
+        self.send(now, now + delay, direction, datagram);
+        // Behind the first one, which is no overtaking.
+        if let Some(copy) = copy {
             self.event(MiddleboxEvent::Repeated { direction, message });
             let later = delay + Duration::from_millis(impairment.duplicate_after_ms.into());
-            self.send(now, now + later, direction, datagram.clone());
+            self.send(now, now + later, direction, copy);
         }
-        self.send(now, now + delay, direction, datagram);
     }
 
     /// The next datagram that is due by `now`.
@@ -206,7 +214,16 @@ impl Middlebox {
         if self.queue.peek().is_none_or(|Reverse(first)| first.at > now) {
             return None;
         }
-        let Reverse(Queued { at, direction, datagram, .. }) = self.queue.pop()?;
+        let Reverse(Queued { at, order, direction, datagram }) = self.queue.pop()?;
+        let latest = match direction {
+            Direction::ToPeer => &mut self.latest_to_peer,
+            Direction::ToEdge => &mut self.latest_to_edge,
+        };
+        let overtaken = order < *latest;
+        *latest = order.max(*latest);
+        if overtaken {
+            self.event(MiddleboxEvent::Overtaken { direction, message: datagram.kind() });
+        }
         Some(Delivery { at, direction, datagram })
     }
 
@@ -326,19 +343,12 @@ impl Middlebox {
         }
     }
 
-    fn delay(
-        &mut self,
-        identity: &Identity,
-        impairment: &Impairment,
-        direction: Direction,
-        message: MessageKind,
-    ) -> Duration {
+    fn delay(&self, identity: &Identity, impairment: &Impairment) -> Duration {
         let seed = self.config.seed;
         let mut ms = u64::from(impairment.delay_ms);
         ms += identity.random(seed, Draw::Jitter) % (u64::from(impairment.jitter_ms) + 1);
         if impairment.reorder.covers(identity.random(seed, Draw::Reorder)) {
             ms += u64::from(impairment.reorder_by_ms);
-            self.event(MiddleboxEvent::Reordered { direction, message });
         }
         Duration::from_millis(ms)
     }

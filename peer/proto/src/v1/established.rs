@@ -103,6 +103,10 @@ impl Established {
     pub(crate) fn open(cx: &mut Context, ike: IkeHandle, now: Time, opening: Opening) -> Self {
         let Opening { channel, path, nat, features, base_iv, facts, connection, .. } = opening;
         let ids = [opening.local_id, opening.remote_id];
+        // Behind one identity of phase 1 there may be many users, and each of them may be the first.
+        if facts.auth.without_xauth() == facts.auth {
+            cx.peers.authenticated(ike, ids.clone());
+        }
         cx.event(Event::IkeEstablished(Box::new(IkeEstablished {
             ike,
             connection: connection.as_ref().map(|connection| connection.name.clone()),

@@ -161,7 +161,7 @@ impl Established {
         match notify.kind {
             NotifyKind::R_U_THERE => self.asked(ike, arrival, notify, cx),
             NotifyKind::R_U_THERE_ACK => self.acknowledged(ike, notify, cx),
-            NotifyKind::INITIAL_CONTACT => cx.event(Event::InitialContact { ike }),
+            NotifyKind::INITIAL_CONTACT => cx.initial_contact(ike),
             NotifyKind::RESPONDER_LIFETIME => {
                 if let Some(seconds) = lifetime_of(&notify.data) {
                     self.told_lifetime(now, notify, seconds);

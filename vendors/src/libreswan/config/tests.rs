@@ -27,6 +27,7 @@ fn config() -> PeerConfig {
             remote: end(2, Some(Identity::Fqdn(String::from("edge.example.com")))),
             psk: Psk::new("secret"),
             login: None,
+            users: Vec::new(),
             mode_config: ModeConfig::Off,
             ike: vec![ike(Encr::AesCbc(128), &[Integ::Sha1], &[], 14)],
             children: vec![Child {

@@ -17,6 +17,7 @@ fn connection() -> Connection {
         },
         psk: Psk::new("secret"),
         login: None,
+        users: Vec::new(),
         mode_config: ModeConfig::Off,
         ike: vec![IkeProposal {
             encr: vec![Encr::AesCbc(128)],

@@ -125,6 +125,13 @@ fn delay_reordering_and_duplication() {
     }
     let order: Vec<_> = drain(&mut middlebox).into_iter().map(|d| d.datagram.bytes[7]).collect();
     assert_eq!(order.len(), 100);
+    let inversions = (1..order.len()).filter(|at| order[..*at].iter().any(|o| *o > order[*at]));
+    let mut overtaken = 0;
+    while let Some(event) = middlebox.poll_event() {
+        overtaken += usize::from(matches!(event, MiddleboxEvent::Overtaken { .. }));
+    }
+    assert_eq!(overtaken, inversions.count());
+    assert!(overtaken > 0);
     let mut first_seen = order.clone();
     let mut seen = [false; 50];
     first_seen.retain(|s| !core::mem::replace(&mut seen[usize::from(*s)], true));

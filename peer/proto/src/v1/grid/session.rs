@@ -97,7 +97,7 @@ impl Session {
             match event {
                 MiddleboxEvent::Dropped { cause: DropCause::Loss, .. } => self.seen.lost += 1,
                 MiddleboxEvent::Repeated { .. } => self.seen.doubled += 1,
-                MiddleboxEvent::Reordered { .. } => self.seen.reordered += 1,
+                MiddleboxEvent::Overtaken { .. } => self.seen.reordered += 1,
                 _ => {}
             }
         }

@@ -248,10 +248,11 @@ impl AwaitFinal {
             }
             None => NatStatus::default(),
         };
-        let initial_contact =
-            message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT);
+        // In clear anybody may have put it there (RFC 2407, section 4.6.3).
+        let initial_contact = is_encrypted(&arrival.raw.header)
+            && message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT);
         if initial_contact {
-            cx.event(Event::InitialContact { ike });
+            cx.initial_contact(ike);
         }
         let this = *self;
         let Phase1Choice { auth, lifetime, .. } = this.choice;

@@ -405,7 +405,7 @@ impl AwaitAuth {
         let initial_contact =
             message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT);
         if initial_contact {
-            cx.event(Event::InitialContact { ike });
+            cx.initial_contact(ike);
         }
         let this = *self;
         let Phase1Choice { auth, lifetime, .. } = this.agreed.choice;

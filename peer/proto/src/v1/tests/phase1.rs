@@ -86,6 +86,18 @@ fn only_the_first_contact_is_told_to_be_one() {
     assert_eq!(pair.responder.events.iter().filter(contact).count(), 1);
 }
 
+#[test]
+fn a_peer_that_comes_back_has_its_older_sas_no_more() {
+    // rfc2407-4.6.3.3-initial-contact-honoured
+    let mut pair = connected(Ikev1Mode::Main);
+    pair.command(Side::Initiator, Command::Forget { ike: IkeHandle(1) });
+    assert_eq!(sas(&pair), [0, 1]);
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    assert_eq!(sas(&pair), [1, 1]);
+    assert_eq!(closed(&pair.responder.events), Some(CloseReason::InitialContact));
+    assert_eq!(pair.responder.edge.data_plane().inbound_sas(), 1);
+}
+
 #[rstest]
 fn unknown_vendor_ids_change_nothing(
     #[values(Ikev1Mode::Main, Ikev1Mode::Aggressive)] mode: Ikev1Mode,

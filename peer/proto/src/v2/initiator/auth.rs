@@ -170,6 +170,11 @@ impl AwaitAuth {
             self.say_failed(ike, cx);
             return self.closed(CloseReason::AuthenticationFailed);
         }
+        let own_id = self.agreed.connection.id.clone();
+        cx.peers.authenticated(ike, [own_id.clone(), id_r.clone()]);
+        if response.notify(NotifyType::INITIAL_CONTACT).is_some() {
+            cx.initial_contact(ike);
+        }
         cx.event(Event::IkeEstablished(Box::new(IkeEstablished {
             ike,
             connection: Some(self.agreed.connection.name.clone()),
@@ -177,7 +182,7 @@ impl AwaitAuth {
             path: self.agreed.path,
             spi_i: self.agreed.channel.spi_i,
             spi_r: self.agreed.channel.spi_r,
-            local_id: self.agreed.connection.id.clone(),
+            local_id: own_id,
             credential: id_r.clone(),
             remote_id: id_r,
             suite: self.agreed.channel.suite,

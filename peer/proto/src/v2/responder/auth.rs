@@ -157,8 +157,9 @@ impl AwaitAuth {
             Payload::Auth(Auth { method: AuthMethod::SHARED_KEY, data: auth }),
         ];
         if request.notify(NotifyType::INITIAL_CONTACT).is_some() {
-            cx.event(Event::InitialContact { ike });
+            cx.initial_contact(ike);
         }
+        cx.peers.authenticated(ike, [local_id.clone(), claim.id_i.clone()]);
         cx.event(Event::IkeEstablished(Box::new(IkeEstablished {
             ike,
             connection: None,
