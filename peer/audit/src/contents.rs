@@ -38,6 +38,9 @@ pub struct IkeContents {
     pub inner: Option<Vec<Part>>,
     /// What became of the encrypted part.
     pub seal: Seal,
+    /// The message of IKEv1 that is whole with this fragment, with its own header; that of the fragment
+    /// is `header`.
+    pub whole: Option<Vec<u8>>,
 }
 
 /// A packet of ESP.

@@ -11,11 +11,19 @@ use ikeproof_proto::wire::{Attribute, CertEncoding, GroupId, Header, ProtocolId,
 
 use super::message::{braces, keep, short};
 use super::{Decoded, DetailLevel};
+use crate::contents::Contents;
 use crate::v1::{Message, Offer, OfferedTransform, Part};
 
 /// Keeps the header typed, if that is asked for.
 pub(crate) fn keep_header(decoded: &mut Decoded, header: &Header) {
     keep(decoded, header, Default::default);
+}
+
+/// Keeps the message that a fragment completes, if that is asked for.
+pub(crate) fn keep_whole(decoded: &mut Decoded, whole: &[u8]) {
+    if let Some(Contents::Ike(ike)) = &mut decoded.contents {
+        ike.whole = Some(whole.to_vec());
+    }
 }
 
 fn header_fields(decoded: &mut Decoded, header: &Header) {

@@ -65,7 +65,8 @@ pub(super) fn keep(
 ) {
     if let Some(contents) = &mut decoded.contents {
         let (payloads, inner, seal) = payloads();
-        *contents = Contents::Ike(IkeContents { header: *header, payloads, inner, seal });
+        *contents =
+            Contents::Ike(IkeContents { header: *header, payloads, inner, seal, whole: None });
     }
 }
 

@@ -10,5 +10,5 @@ mod message;
 mod payload;
 
 pub use decoded::{Decoded, Detail, DetailLevel};
-pub(crate) use ikev1::{ikev1, keep_header};
+pub(crate) use ikev1::{ikev1, keep_header, keep_whole};
 pub(crate) use message::{message, other_version, undecodable};

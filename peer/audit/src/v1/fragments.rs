@@ -2,9 +2,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use ikeproof_proto::wire::v1::num::PayloadKind;
-use ikeproof_proto::wire::v1::{Fragment, Payload};
-use ikeproof_proto::wire::{IkeSpi, RawMessage};
+use ikeproof_proto::wire::IkeSpi;
+use ikeproof_proto::wire::v1::Fragment;
 
 use crate::limits;
 use crate::observed::Sender;
@@ -19,16 +18,9 @@ pub(crate) struct Fragments {
 }
 
 impl Fragments {
-    /// The fragment that a message is.
-    pub(crate) fn of(raw: &RawMessage) -> Option<Fragment> {
-        let first = raw.payloads.first().filter(|it| it.kind == PayloadKind::FRAGMENT.raw())?;
-        match Payload::decode(first) {
-            Ok(Payload::Fragment(fragment)) => Some(fragment),
-            _ => None,
-        }
-    }
-
-    /// Takes a fragment, and gives the whole message once its last one is there.
+    /// Takes a fragment, and gives the whole message once its last one is there. The next one with the
+    /// same number is of another message, or of the same one sent again: strongSwan has one number for
+    /// all.
     pub(crate) fn add(
         &mut self,
         by: Sender,
@@ -49,6 +41,9 @@ impl Fragments {
         let last = parts.values().find(|part| part.last).map(|part| part.number)?;
         let all: Vec<&[u8]> =
             (1..=last).filter_map(|number| Some(parts.get(&number)?.data.as_slice())).collect();
-        (all.len() == usize::from(last)).then(|| all.concat())
+        let whole = (all.len() == usize::from(last)).then(|| all.concat())?;
+        self.parts.remove(&key);
+        self.order.retain(|known| *known != key);
+        Some(whole)
     }
 }

@@ -1,7 +1,7 @@
 //! The way of one ISAKMP message through the checks.
 
-use ikeproof_proto::wire::v1::is_encrypted;
 use ikeproof_proto::wire::v1::num::PayloadKind;
+use ikeproof_proto::wire::v1::{Fragment, is_encrypted};
 use ikeproof_proto::wire::{ExchangeType, Header, IkeSpi, RawMessage};
 
 use super::fragments::Fragments;
@@ -85,15 +85,20 @@ impl Isakmp {
             }
         };
         describe::keep_header(decoded, &raw.header);
-        if let Some(fragment) = Fragments::of(&raw) {
+        if let Some(Ok(fragment)) = Fragment::of(&raw, bytes) {
             let number = fragment.number;
             let whole = self.fragments.add(report.frame().by, raw.header.spi_i, fragment);
             let Some(whole) = whole else {
                 decoded.summary = format!("{} fragment {number}", raw.header.exchange);
                 return;
             };
-            if let Ok(raw) = RawMessage::decode(&whole) {
-                self.judge_whole(report, keys, esp, transport, &whole, raw, decoded);
+            describe::keep_whole(decoded, &whole);
+            match RawMessage::decode(&whole) {
+                Ok(raw) => self.judge_whole(report, keys, esp, transport, &whole, raw, decoded),
+                Err(error) => {
+                    let exchange = raw.header.exchange;
+                    decoded.summary = format!("{exchange} fragment {number}, malformed: {error}");
+                }
             }
             return;
         }

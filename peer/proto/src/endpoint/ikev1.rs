@@ -17,7 +17,7 @@ use crate::policy::Ikev1Off;
 use crate::sa;
 use crate::time::Time;
 use crate::v1::established::Established;
-use crate::v1::fragments::{self, Added, Reassembly, Whose};
+use crate::v1::fragments::{Added, Reassembly, Whose};
 use crate::v1::phase1;
 use crate::v1::sa::{Arrival, Next, State};
 use crate::wire::v1::{Fragment, Message, NotifyKind, is_encrypted};
@@ -138,7 +138,8 @@ impl Ikev1Table {
             return false;
         }
         let arrival = Arrival { path, bytes, raw };
-        if let Some(fragment) = fragments::fragment_of(&arrival.raw, bytes) {
+        if let Some(fragment) = Fragment::of(&arrival.raw, bytes) {
+            let fragment = fragment.map_err(|error| error.to_string());
             let whole = fragment.and_then(|it| self.fragment(cx, now, &arrival, fresh, it));
             return match whole {
                 Ok(Some(whole)) => {

@@ -16,7 +16,7 @@ use crate::config::{Fragmentation, Limits};
 use crate::crypto::Hash;
 use crate::io::{Channel, IkeHandle, Path, prefix_of};
 use crate::time::Time;
-use crate::wire::v1::{FLAG_ENCRYPTION, Fragment, Message, Payload, PayloadKind, VendorId, vendor};
+use crate::wire::v1::{Fragment, Message, Payload, VendorId, vendor};
 use crate::wire::{ExchangeType, Flags, Header, IkeSpi, RawMessage, Version};
 
 /// What stands behind the vendor ID: fragments in main and aggressive mode.
@@ -113,28 +113,6 @@ fn room(limits: &Limits, path: Path) -> usize {
     let marker = if path.channel == Channel::Nat { 4 } else { 0 };
     usize::from(limits.fragment_packet).saturating_sub(ip + 8 + marker)
 }
-
-/// The fragment that a message is. The flag for encryption means nothing here: some leave it set.
-pub(crate) fn fragment_of(raw: &RawMessage, bytes: &[u8]) -> Option<Result<Fragment, String>> {
-    if raw.header.next_payload != PayloadKind::FRAGMENT.raw() {
-        return None;
-    }
-    let mut clear = bytes.to_vec();
-    if let Some(flags) = clear.get_mut(FLAGS_AT) {
-        *flags &= !FLAG_ENCRYPTION.0;
-    }
-    let message = RawMessage::decode(&clear).and_then(|raw| Message::decode(&raw));
-    Some(match message.map(|message| message.payloads) {
-        Ok(payloads) => match <[_; 1]>::try_from(payloads) {
-            Ok([(Payload::Fragment(fragment), _)]) => Ok(fragment),
-            _ => Err("a fragment is not alone in its message".to_owned()),
-        },
-        Err(error) => Err(error.to_string()),
-    })
-}
-
-/// Where the flags stand in a header.
-const FLAGS_AT: usize = 19;
 
 /// Whose fragments they are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

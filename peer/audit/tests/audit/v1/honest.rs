@@ -1,7 +1,7 @@
 //! Honest sessions of IKEv1 of all kinds give no findings, whatever the network and the key log do.
 
 use ikeproof_audit::Sender::{Edge, Peer};
-use ikeproof_audit::{Finding, Observed};
+use ikeproof_audit::{Decoded, Finding, Observed};
 use ikeproof_proto::crypto::SecretBytes;
 use ikeproof_proto::event::KeyLogEntry;
 use ikeproof_proto::wire::v1::num::NotifyKind;
@@ -196,6 +196,25 @@ fn messages_in_fragments_are_put_together() {
         let ids: Vec<&str> = findings.iter().map(|finding| finding.requirement).collect();
         assert_eq!(ids, ["rfc2408-2.5.2-reserved-zero"]);
     }
+}
+
+#[test]
+fn fragments_of_all_messages_may_have_the_same_number() {
+    let summaries = |lines: &[Decoded]| -> Vec<String> {
+        let whole = lines.iter().filter(|line| !line.summary.contains("fragment"));
+        whole.map(|line| line.summary.clone()).collect()
+    };
+    let lab = Lab::new(MAIN).run();
+    let mut seen: Vec<Observed> = lab.seen.iter().flat_map(|seen| in_fragments(1, seen)).collect();
+    let (findings, timeline) = lab.audit(&seen);
+    assert_none(&findings, "one number");
+    let (_, honest) = lab.audit(&lab.seen);
+    assert_eq!(summaries(&timeline), summaries(&honest));
+    // Some leave the flag for encryption of the message set, which fragments do not have.
+    seen.iter_mut().for_each(|seen| seen.bytes[19] = 1);
+    let (findings, timeline) = lab.audit(&seen);
+    assert_none(&findings, "flag for encryption");
+    assert_eq!(summaries(&timeline), summaries(&honest));
 }
 
 #[test]

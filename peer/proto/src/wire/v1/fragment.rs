@@ -12,8 +12,13 @@
 //! +-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+-+
 //! ```
 
+use super::header::FLAG_ENCRYPTION;
+use super::message::Message;
+use super::num::PayloadKind;
+use super::payload::Payload;
 use crate::wire::cursor::{Reader, Writer};
 use crate::wire::error::DecodeError;
+use crate::wire::raw::RawMessage;
 
 /// A part of a message.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,7 +33,36 @@ pub struct Fragment {
     pub data: Vec<u8>,
 }
 
+/// Why a message that begins with a fragment is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum FragmentError {
+    /// There are other payloads.
+    #[error("a fragment is not alone in its message")]
+    Accompanied,
+    /// It does not decode.
+    #[error(transparent)]
+    Undecodable(#[from] DecodeError),
+}
+
 impl Fragment {
+    /// The fragment that a message is; `None` if it is a message of another kind. The flag for encryption
+    /// means nothing here: some leave it set.
+    pub fn of(raw: &RawMessage, bytes: &[u8]) -> Option<Result<Self, FragmentError>> {
+        if raw.header.next_payload != PayloadKind::FRAGMENT.raw() {
+            return None;
+        }
+        let mut clear = bytes.to_vec();
+        if let Some(flags) = clear.get_mut(FLAGS_AT) {
+            *flags &= !FLAG_ENCRYPTION.0;
+        }
+        let message = RawMessage::decode(&clear).and_then(|raw| Message::decode(&raw));
+        Some(match message.map(|message| <[_; 1]>::try_from(message.payloads)) {
+            Ok(Ok([(Payload::Fragment(fragment), _)])) => Ok(fragment),
+            Ok(_) => Err(FragmentError::Accompanied),
+            Err(error) => Err(error.into()),
+        })
+    }
+
     /// Decodes the body of a payload.
     pub fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
         let id = reader.u16("fragment ID")?;
@@ -47,6 +81,8 @@ impl Fragment {
 }
 
 const LAST: u8 = 1;
+/// Where the flags stand in a header.
+const FLAGS_AT: usize = 19;
 
 #[cfg(test)]
 mod tests {

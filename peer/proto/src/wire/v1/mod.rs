@@ -17,7 +17,7 @@ pub mod vendor;
 
 pub use crate::wire::v2::{Cert, CertReq, VendorId};
 pub use attributes::Attributes;
-pub use fragment::Fragment;
+pub use fragment::{Fragment, FragmentError};
 pub use header::{FLAG_AUTH_ONLY, FLAG_COMMIT, FLAG_ENCRYPTION, is_encrypted, is_v1};
 pub use id::Id;
 pub(crate) use message::ALIGNMENT;
