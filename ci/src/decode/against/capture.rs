@@ -16,8 +16,8 @@ use ikeproof_proto::io::Channel;
 use super::compare::{Known, compare};
 use super::exception::Exception;
 use super::fact::Seen;
-use super::isakmp::Sessions;
-use super::{ours, ours_v1, theirs};
+use super::ours_v1::{Arrival, Reader};
+use super::{ours, theirs};
 use crate::decode::timeline::timeline_with;
 use crate::decode::{input, keys};
 use crate::exit::Stop;
@@ -162,7 +162,7 @@ fn our_frames(
         }
         _ => Known::default(),
     };
-    let mut sessions = Sessions::default();
+    let mut reader = Reader::new(&keys);
     Ok(numbers
         .into_iter()
         .zip(&datagrams)
@@ -172,7 +172,9 @@ fn our_frames(
             let contents = moment.decoded.contents.as_ref();
             let known = match (contents, message(datagram)) {
                 (Some(Contents::Ike(ike)), Some(bytes)) if ike.header.version.major == 1 => {
-                    ours_v1::add_payloads(&mut seen, bytes, &mut sessions, &keys)
+                    let way = (datagram.transport.src(), datagram.transport.dst());
+                    let whole = ike.whole.as_deref();
+                    reader.add_payloads(&mut seen, Arrival { way, bytes, whole })
                 }
                 _ => known(contents),
             };
@@ -233,9 +235,15 @@ mod tests {
 
     /// Sessions of the edge with a real peer: over ESP, and behind a NAT.
     const CAPTURES: [&str; 2] = ["strongswan-connect", "libreswan-nat"];
-    /// Sessions of IKEv1 in memory, in both modes, over ESP and behind a NAT.
-    const IKEV1: [&str; 4] =
-        ["ikev1-main", "ikev1-main-nat", "ikev1-aggressive", "ikev1-aggressive-nat"];
+    /// Sessions of IKEv1 in memory, in both modes, over ESP and behind a NAT, whole and in fragments.
+    const IKEV1: [&str; 6] = [
+        "ikev1-main",
+        "ikev1-main-nat",
+        "ikev1-aggressive",
+        "ikev1-aggressive-nat",
+        "ikev1-main-fragments",
+        "ikev1-aggressive-fragments",
+    ];
 
     #[test]
     fn a_session_with_a_real_peer_is_the_same_to_tshark() {
@@ -347,10 +355,61 @@ mod tests {
         assert!(count(Exception::Broken) > 10 && count(Exception::Unread) > 10, "{total:?}");
     }
 
+    /// A capture of fragments, changed, is the same to tshark but for exceptions. Returns how often tshark
+    /// makes another message of fragments, and how many messages are behind such a one.
+    fn with_changed_fragments(tshark: &Tshark, change: impl FnOnce(&mut Vec<u8>)) -> [usize; 2] {
+        let capture = capture("ikev1-main-fragments");
+        let mut bytes = std::fs::read(&capture.file).unwrap();
+        change(&mut bytes);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let capture = Capture { file: file.path().to_owned(), keys: capture.keys };
+        let mut report = check(&capture, &Options::default(), tshark).unwrap();
+        println!("{report:?}");
+        assert_eq!(report.differences, []);
+        let counts = [Exception::PutOtherwise, Exception::Lost]
+            .map(|it| report.exceptions.remove(&it).unwrap_or_default());
+        assert!(report.exceptions.is_empty(), "{report:?}");
+        counts
+    }
+
+    #[test]
+    fn what_tshark_puts_together_otherwise_is_an_exception_with_what_is_behind_it() {
+        let Some(tshark) = tshark() else { return };
+        assert_eq!(with_changed_fragments(&tshark, |_| {}), [0, 0]);
+        // The second fragment again, behind the third one, which is the last: it takes the place of
+        // that of the next message.
+        let repeated = with_changed_fragments(&tshark, |bytes| {
+            let start = bytes.as_ptr().addr();
+            let block = |at: usize| {
+                let packets = ikeproof_audit::capture::packets(bytes).unwrap();
+                let from = packets[at].bytes.as_ptr().addr() - start - BLOCK_HEADER;
+                let length = bytes[from + 4..from + 8].try_into().map(u32::from_le_bytes);
+                from..from + length.unwrap() as usize
+            };
+            let (second, third) = (block(1), block(2));
+            let again = bytes[second].to_vec();
+            bytes.splice(third.end..third.end, again);
+        });
+        assert_eq!(repeated, [1, 9]);
+        // The flag for encryption, as some leave it set, in each fragment.
+        let flagged = with_changed_fragments(&tshark, |bytes| {
+            for at in 0..bytes.len() - 3 {
+                if bytes[at..at + 4] == [132, 0x10, 2, 0] {
+                    bytes[at + 3] = 1;
+                }
+            }
+        });
+        assert_eq!(flagged, [23, 7]);
+    }
+
+    /// What stands in front of a packet in its block.
+    const BLOCK_HEADER: usize = 28;
+
     #[test]
     fn without_keys_what_is_encrypted_is_an_exception_and_no_silence() {
         let Some(tshark) = tshark() else { return };
-        for (name, sealed) in [(CAPTURES[0], 10), (IKEV1[0], 9), (IKEV1[3], 8)] {
+        for (name, sealed) in [(CAPTURES[0], 10), (IKEV1[0], 9), (IKEV1[3], 8), (IKEV1[4], 9)] {
             let capture = Capture { keys: None, ..capture(name) };
             let report = check(&capture, &Options::default(), &tshark).unwrap();
             assert_eq!(report.differences, []);

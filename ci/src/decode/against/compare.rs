@@ -3,9 +3,6 @@
 use super::exception::Exception;
 use super::fact::{Fact, Kind, Seen};
 
-/// The type of the payload with a part of a message of IKEv1, as a fact has it.
-const FRAGMENT: &str = "132";
-
 /// What the key tables have for a frame.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Known {
@@ -17,6 +14,10 @@ pub struct Known {
     pub out_of_line: bool,
     /// Phase 1 was not seen, or not understood.
     pub unread: bool,
+    /// It is a fragment of IKEv1, of which tshark makes something else.
+    pub put_otherwise: bool,
+    /// tshark has made something else of a message that this one depends on.
+    pub lost: bool,
 }
 
 /// What came of the comparison.
@@ -33,14 +34,14 @@ pub struct Outcome {
 /// Compares.
 pub fn compare(ours: &Seen, theirs: &Seen, known: Known) -> Outcome {
     let mut outcome = Outcome::default();
-    if is_fragment_of_v1(ours) && ours.kind == theirs.kind && ours.broken.is_empty() {
+    if known.put_otherwise && ours.kind == theirs.kind {
         let shared = theirs.clear.len().min(ours.clear.len());
-        outcome.exceptions.push(Exception::FragmentOfV1);
+        outcome.exceptions.push(Exception::PutOtherwise);
         outcome.facts(&ours.clear, &theirs.clear[..shared]);
         return outcome;
     }
     // What tshark decrypts with a guess may be anything.
-    let guessed = known.out_of_line || known.unread;
+    let guessed = known.out_of_line || known.unread || known.lost;
     if !theirs.broken.is_empty() && !guessed {
         if ours.broken.is_empty() {
             let says = format!("tshark complains: {}; we do not", theirs.broken.join("; "));
@@ -80,6 +81,8 @@ pub fn compare(ours: &Seen, theirs: &Seen, known: Known) -> Outcome {
         outcome.exceptions.push(Exception::OutOfLine);
     } else if known.unread {
         outcome.exceptions.push(Exception::Unread);
+    } else if known.lost {
+        outcome.exceptions.push(Exception::Lost);
     } else if !(is_broken && version(ours) == Some(1)) {
         // Without an ICV what is decrypted may be broken itself.
         outcome.seal(ours, theirs, known);
@@ -167,14 +170,6 @@ fn is_left_shut(seen: &Seen) -> bool {
     !seen.broken.is_empty() && (bare || seen.clear.iter().any(init))
 }
 
-/// Whether it is one payload, with a part of a message in it.
-fn is_fragment_of_v1(seen: &Seen) -> bool {
-    let mut kinds = seen.clear.iter().filter(|fact| fact.name == "isakmp.typepayload");
-    version(seen) == Some(1)
-        && kinds.next().is_some_and(|fact| fact.value == FRAGMENT)
-        && kinds.next().is_none()
-}
-
 /// The facts up to the first one with this name, and that one.
 fn up_to<'a>(facts: &'a [Fact], last: &str) -> &'a [Fact] {
     let end = facts.iter().position(|fact| fact.name == last);
@@ -227,7 +222,14 @@ mod tests {
         }
     }
 
-    const KEYS: Known = Known { keys: true, esn: false, out_of_line: false, unread: false };
+    const KEYS: Known = Known {
+        keys: true,
+        esn: false,
+        out_of_line: false,
+        unread: false,
+        put_otherwise: false,
+        lost: false,
+    };
     const ID: &[(&str, &str)] = &[("isakmp.typepayload", "35"), ("isakmp.id.type", "2")];
 
     #[test]
@@ -285,27 +287,27 @@ mod tests {
         assert_eq!(outcome, Outcome { fields: 3, exceptions, ..Outcome::default() });
         let unread = Known { unread: true, ..Known::default() };
         assert_eq!(compare(&shut, &open, unread).exceptions, [Exception::Unread]);
+        let lost = Known { lost: true, ..KEYS };
+        let outcome = compare(&open, &shut, lost);
+        assert_eq!((outcome.differences.len(), outcome.exceptions), (0, vec![Exception::Lost]));
     }
 
     #[test]
-    fn a_fragment_of_ikev1_is_compared_and_not_what_it_completes() {
+    fn of_a_fragment_that_tshark_puts_together_otherwise_only_itself_is_compared() {
+        let otherwise = Known { put_otherwise: true, ..Known::default() };
         let mut part = ikev1("0", None);
         let fact = |name, value: &str| Fact { name, value: value.to_owned() };
-        part.clear.extend([fact("isakmp.typepayload", "132"), fact("isakmp.nextpayload", "0")]);
+        part.clear.extend([fact("isakmp.typepayload", "132"), fact("isakmp.frag.seq", "2")]);
         let mut whole = Seen { sealed: Some(Vec::new()), ..part.clone() };
         whole.clear.push(fact("isakmp.ispi", "0102030405060708"));
-        let outcome = compare(&part, &whole, KEYS);
-        let exceptions = vec![Exception::FragmentOfV1];
+        let outcome = compare(&part, &whole, otherwise);
+        let exceptions = vec![Exception::PutOtherwise];
         assert_eq!(outcome, Outcome { fields: 5, exceptions, ..Outcome::default() });
+        assert_eq!(compare(&part, &whole, Known::default()).differences.len(), 2);
         whole.clear[4].value = String::from("1");
-        assert_eq!(compare(&part, &whole, KEYS).differences.len(), 1);
+        assert_eq!(compare(&part, &whole, otherwise).differences.len(), 1);
         whole.clear.truncate(4);
-        assert_eq!(compare(&part, &whole, KEYS).differences.len(), 1);
-        // Another payload in its place is compared to the end.
-        part.clear[3].value = String::from("13");
-        whole = Seen { clear: part.clear.clone(), ..part.clone() };
-        whole.clear.push(fact("isakmp.ispi", "0102030405060708"));
-        assert_eq!(compare(&part, &whole, KEYS).differences.len(), 1);
+        assert_eq!(compare(&part, &whole, otherwise).differences.len(), 1);
     }
 
     #[test]

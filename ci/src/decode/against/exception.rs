@@ -25,8 +25,10 @@ pub enum Exception {
     OtherVersion,
     /// A fragment that does not complete its message.
     Fragment,
-    /// A fragment of a message of IKEv1.
-    FragmentOfV1,
+    /// A fragment of IKEv1 with which tshark puts another message together than was sent, or none.
+    PutOtherwise,
+    /// A message of IKEv1 behind such a fragment.
+    Lost,
     /// tshark did not put fragments together.
     NotPutTogether,
     /// Extended sequence numbers.
@@ -64,9 +66,13 @@ impl fmt::Display for Exception {
                 "a fragment of a message (RFC 7383): the content stands with the one that completes \
                  it"
             }
-            Self::FragmentOfV1 => {
-                "a fragment of a message of IKEv1: tshark shows with the last one what it puts together, \
-                 which is not compared"
+            Self::PutOtherwise => {
+                "a fragment of IKEv1, repeated, among those of another message or with the flag for \
+                 encryption: tshark goes by its place alone, or not at all, so only the fragment itself"
+            }
+            Self::Lost => {
+                "IKEv1 behind a message in fragments that tshark has put together otherwise: it has not \
+                 read what this one is encrypted with"
             }
             Self::NotPutTogether => "a fragmented message that tshark did not put together",
             Self::ExtendedNumbers => {

@@ -4,7 +4,7 @@
 //! themselves (RFC 2409, section 5 and appendix B): the answered SA payload, both public values, and the
 //! last block of the message before.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ikeproof_proto::crypto::{Ikev1Cipher, RustCrypto, SecretBytes};
 use ikeproof_proto::event::KeyLogEntry;
@@ -23,6 +23,8 @@ struct Session {
     publics: Vec<Vec<u8>>,
     /// The exchanges by message ID; phase 1 is that with zero.
     exchanges: BTreeMap<u32, Exchange>,
+    /// The message IDs of exchanges of which tshark has not had a message as it was sent.
+    lost: BTreeSet<u32>,
 }
 
 /// The encrypted messages of an exchange.
@@ -53,6 +55,8 @@ pub struct Sealed {
     /// Whether its vector is not the last block of the message of its exchange that came before it: a
     /// repetition stands between them, or it is one.
     pub out_of_line: bool,
+    /// Whether tshark has not had all that its vector, or its key, depends on.
+    pub lost: bool,
 }
 
 impl Sessions {
@@ -66,6 +70,11 @@ impl Sessions {
         }
         let has_key = key_of(keys, header.spi_i).is_some();
         Some(session.open(header, bytes.get(Header::LEN..).unwrap_or_default(), has_key))
+    }
+
+    /// tshark does not have the message with this header as it was sent, or one that was not sent.
+    pub fn lose(&mut self, header: &Header) {
+        self.0.entry(header.spi_i).or_default().lost.insert(header.message_id);
     }
 }
 
@@ -95,9 +104,11 @@ impl Session {
     }
 
     fn open(&mut self, header: &Header, body: &[u8], has_key: bool) -> Sealed {
+        // All exchanges depend on phase 1.
+        let lost = self.lost.contains(&0) || self.lost.contains(&header.message_id);
         let (Some(cipher), [ours, theirs]) = (&self.cipher, self.publics.as_slice()) else {
             let opened = if has_key { Opened::Unread } else { Opened::NoKeys };
-            return Sealed { opened, out_of_line: false };
+            return Sealed { opened, out_of_line: false, lost };
         };
         let phase1 = self.exchanges.get(&0);
         let first = cipher.phase1_iv(ours, theirs);
@@ -135,7 +146,7 @@ impl Session {
         if !exchange.messages.iter().any(|(known, _)| known == body) {
             exchange.messages.push((body.to_vec(), right));
         }
-        Sealed { opened: Opened::Content(content), out_of_line }
+        Sealed { opened: Opened::Content(content), out_of_line, lost }
     }
 }
 

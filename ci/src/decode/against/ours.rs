@@ -1,8 +1,6 @@
 //! What our decoder says of a frame.
 
-use ikeproof_audit::{
-    Contents, Decoded, EspContents, Finding, IkeContents, InnerHeader, Part, Seal, Transport,
-};
+use ikeproof_audit::{Contents, Decoded, EspContents, Finding, InnerHeader, Part, Seal, Transport};
 use ikeproof_proto::wire::v2::{Attribute, Notify, Payload, Proposal, Transform, Ts};
 use ikeproof_proto::wire::{Header, RawPayload, TransformType};
 
@@ -18,7 +16,8 @@ pub fn seen(decoded: &Decoded, findings: &[Finding]) -> Seen {
     match &decoded.contents {
         Some(Contents::Ike(ike)) => {
             seen.kind = Kind::Ike;
-            message(&mut clear, ike);
+            header(&mut clear, &ike.header);
+            clear.0.extend(payloads(&ike.payloads).0);
             seen.sealed = ike.inner.as_ref().map(|inner| payloads(inner).0);
             seen.authentic = authentic(ike.seal);
         }
@@ -63,9 +62,10 @@ fn transport(facts: &mut Facts, transport: &Transport) {
     }
 }
 
-fn message(facts: &mut Facts, ike: &IkeContents) {
+/// Adds the header of a message.
+pub fn header(facts: &mut Facts, header: &Header) {
     let Header { spi_i, spi_r, next_payload, version, exchange, flags, message_id, length } =
-        ike.header;
+        *header;
     facts.octets("isakmp.ispi", &spi_i.0);
     facts.octets("isakmp.rspi", &spi_r.0);
     facts.number("isakmp.nextpayload", next_payload.0);
@@ -74,7 +74,6 @@ fn message(facts: &mut Facts, ike: &IkeContents) {
     facts.number("isakmp.flags", flags.0);
     facts.number("isakmp.messageid", message_id);
     facts.number("isakmp.length", length);
-    facts.0.extend(payloads(&ike.payloads).0);
 }
 
 fn payloads(parts: &[Part]) -> Facts {

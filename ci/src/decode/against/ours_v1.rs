@@ -1,65 +1,154 @@
 //! What our decoder says of a message of IKEv1.
 
+use std::net::IpAddr;
+
 use ikeproof_proto::event::KeyLogEntry;
 use ikeproof_proto::wire::v1::num::IdKind;
-use ikeproof_proto::wire::v1::{Id, Notify, Payload, Proposal};
-use ikeproof_proto::wire::{Attribute, ProtocolId, RawMessage, RawPayload};
+use ikeproof_proto::wire::v1::{Fragment, Id, Notify, Payload, Proposal, is_encrypted};
+use ikeproof_proto::wire::{Attribute, Header, ProtocolId, RawMessage, RawPayload};
 
 use super::compare::Known;
 use super::fact::{Facts, Seen};
+use super::fragments::{TheirFragments, Theirs};
 use super::isakmp::{Opened, Sessions};
-use super::ours::{ID_DATA, OCTETS, PROPOSAL, TRANSFORM};
+use super::ours::{ID_DATA, OCTETS, PROPOSAL, TRANSFORM, header};
 
 /// The last fact of the header.
 const HEADER_ENDS: &str = "isakmp.length";
 
-/// Adds the payloads of a message to what was seen of it so far, which is its header. Says what there are
-/// keys for.
-pub fn add_payloads(
-    seen: &mut Seen,
-    bytes: &[u8],
-    sessions: &mut Sessions,
-    keys: &[KeyLogEntry],
-) -> Known {
-    if let Some(end) = seen.clear.iter().position(|fact| fact.name == HEADER_ENDS) {
-        seen.clear.truncate(end + 1);
+/// The messages of IKEv1 of a capture, one after another.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    keys: &'a [KeyLogEntry],
+    sessions: Sessions,
+    fragments: TheirFragments,
+}
+
+/// A datagram with a message of IKEv1, or with a fragment of one.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival<'a> {
+    /// Where it comes from and goes to.
+    pub way: (IpAddr, IpAddr),
+    /// Its octets, without the non-ESP marker.
+    pub bytes: &'a [u8],
+    /// The message that is whole with this fragment.
+    pub whole: Option<&'a [u8]>,
+}
+
+impl<'a> Reader<'a> {
+    /// Nothing was read so far.
+    pub fn new(keys: &'a [KeyLogEntry]) -> Self {
+        Self { keys, sessions: Sessions::default(), fragments: TheirFragments::default() }
     }
-    let (mut known, mut broken) = (Known::default(), Vec::new());
-    let raw = match RawMessage::decode(bytes) {
-        Ok(raw) => raw,
-        Err(error) => {
-            seen.broken.push(error.to_string());
-            return known;
+
+    /// Adds the payloads of a message to what was seen of it so far, which is its header. Says what
+    /// there are keys for.
+    pub fn add_payloads(&mut self, seen: &mut Seen, arrival: Arrival<'_>) -> Known {
+        if let Some(end) = seen.clear.iter().position(|fact| fact.name == HEADER_ENDS) {
+            seen.clear.truncate(end + 1);
         }
-    };
-    let Some(sealed) = sessions.take(bytes, &raw, keys) else {
-        let mut facts = payloads(&raw.payloads, &mut broken);
-        if broken.is_empty() {
-            facts.some_octets("isakmp.extradata", &raw.trailing);
-        }
-        seen.clear.extend(facts.0);
-        seen.broken.extend(broken);
-        return known;
-    };
-    known.out_of_line = sealed.out_of_line;
-    match sealed.opened {
-        Opened::NoKeys => {}
-        Opened::Unread => known.unread = true,
-        Opened::Content(Some((chain, rest))) => {
-            known.keys = true;
-            let mut facts = payloads(&chain, &mut broken);
-            if broken.is_empty() {
-                facts.some_octets("isakmp.extradata", &rest);
+        let bytes = arrival.bytes;
+        match RawMessage::decode(bytes) {
+            Ok(raw) => match Fragment::of(&raw, bytes) {
+                Some(Ok(fragment)) => self.fragment(seen, arrival, &raw, fragment),
+                _ => self.message(seen, bytes, &raw),
+            },
+            Err(error) => {
+                seen.broken.push(error.to_string());
+                Known::default()
             }
-            seen.sealed = Some(facts.0);
-        }
-        Opened::Content(None) => {
-            known.keys = true;
-            broken.push("what was decrypted is no chain of payloads".to_owned());
         }
     }
-    seen.broken.extend(broken);
-    known
+
+    /// A fragment, and behind it the message that is whole with it.
+    fn fragment(
+        &mut self,
+        seen: &mut Seen,
+        arrival: Arrival<'_>,
+        raw: &RawMessage,
+        mut fragment: Fragment,
+    ) -> Known {
+        // Encrypted to tshark, this is no fragment at all.
+        let encrypted = is_encrypted(&raw.header);
+        let theirs = if encrypted {
+            self.sessions.lose(&raw.header);
+            Theirs { whole: None, mixed: true }
+        } else {
+            seen.clear.extend(payloads(&raw.payloads, &mut seen.broken).0);
+            // All octets to the end of the datagram are content to tshark.
+            let is_longer = !raw.trailing.is_empty();
+            fragment.data.extend(&raw.trailing);
+            let theirs = self.fragments.add(arrival.way, raw.header.spi_i, &fragment);
+            Theirs { mixed: theirs.mixed || is_longer, ..theirs }
+        };
+        let (ours, mixed) = (arrival.whole, theirs.mixed);
+        let theirs = theirs.whole;
+        if encrypted || mixed && theirs.as_deref() != ours {
+            for whole in [ours, theirs.as_deref()].into_iter().flatten() {
+                if let Ok(header) = Header::decode(whole) {
+                    self.sessions.lose(&header);
+                }
+            }
+            if let Some(whole) = ours
+                && let Ok(raw) = RawMessage::decode(whole)
+            {
+                self.sessions.take(whole, &raw, self.keys);
+            }
+            return Known { put_otherwise: true, ..Known::default() };
+        }
+        let Some(whole) = ours else {
+            let mut facts = Facts::default();
+            facts.some_octets("isakmp.extradata", &raw.trailing);
+            seen.clear.extend(facts.0);
+            return Known::default();
+        };
+        match RawMessage::decode(whole) {
+            Ok(raw) => {
+                let mut facts = Facts::default();
+                header(&mut facts, &raw.header);
+                seen.clear.extend(facts.0);
+                self.message(seen, whole, &raw)
+            }
+            Err(error) => {
+                seen.broken.push(error.to_string());
+                Known::default()
+            }
+        }
+    }
+
+    /// A message that is whole.
+    fn message(&mut self, seen: &mut Seen, bytes: &[u8], raw: &RawMessage) -> Known {
+        let (mut known, mut broken) = (Known::default(), Vec::new());
+        let Some(sealed) = self.sessions.take(bytes, raw, self.keys) else {
+            let mut facts = payloads(&raw.payloads, &mut broken);
+            if broken.is_empty() {
+                facts.some_octets("isakmp.extradata", &raw.trailing);
+            }
+            seen.clear.extend(facts.0);
+            seen.broken.extend(broken);
+            return known;
+        };
+        known.out_of_line = sealed.out_of_line;
+        known.lost = sealed.lost;
+        match sealed.opened {
+            Opened::NoKeys => {}
+            Opened::Unread => known.unread = true,
+            Opened::Content(Some((chain, rest))) => {
+                known.keys = true;
+                let mut facts = payloads(&chain, &mut broken);
+                if broken.is_empty() {
+                    facts.some_octets("isakmp.extradata", &rest);
+                }
+                seen.sealed = Some(facts.0);
+            }
+            Opened::Content(None) => {
+                known.keys = true;
+                broken.push("what was decrypted is no chain of payloads".to_owned());
+            }
+        }
+        seen.broken.extend(broken);
+        known
+    }
 }
 
 /// The payloads up to the first one that does not decode.
@@ -119,9 +208,13 @@ fn payload(facts: &mut Facts, payload: &Payload) {
             facts.number("isakmp.cfg.type", attributes.kind.0);
             facts.number("isakmp.cfg.identifier", attributes.identifier);
         }
-        // Their octets are compared as a whole.
-        Payload::Cert(_) | Payload::CertReq(_) | Payload::Fragment(_) | Payload::Unknown { .. } => {
+        Payload::Fragment(fragment) => {
+            facts.number("isakmp.frag.packetid", fragment.id);
+            facts.number("isakmp.frag.seq", fragment.number);
+            facts.number("isakmp.frag.last", fragment.last);
         }
+        // Their octets are compared as a whole.
+        Payload::Cert(_) | Payload::CertReq(_) | Payload::Unknown { .. } => {}
     }
 }
 

@@ -336,4 +336,7 @@ const IKE_V1: &[(&str, How)] = &[
     ("isakmp.ike.nat_original_address_ipv6", How::Text),
     ("isakmp.cfg.identifier", How::Number),
     ("isakmp.extradata", How::Octets),
+    ("isakmp.frag.packetid", How::Number),
+    ("isakmp.frag.seq", How::Number),
+    ("isakmp.frag.last", How::Number),
 ];

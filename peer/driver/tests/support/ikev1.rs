@@ -8,7 +8,7 @@ use ikeproof_driver::capture::{
     CaptureFile, Frame, FrameDirection, InterfaceInfo, LinkType, synthesise,
 };
 use ikeproof_driver::wireshark::KeyTables;
-use ikeproof_proto::config::Ikev1Options;
+use ikeproof_proto::config::{Fragmentation, Ikev1Options};
 use ikeproof_proto::edge::EdgeInput;
 use ikeproof_proto::forward::internet_checksum;
 use ikeproof_proto::io::{Command, IkeHandle};
@@ -20,6 +20,8 @@ use ikeproof_proto::wire::v2::Id;
 
 const INITIATOR: [u8; 4] = [192, 0, 2, 1];
 const RESPONDER: [u8; 4] = [192, 0, 2, 2];
+/// The largest packet with a message: less than most of them need.
+const PACKET: u16 = 164;
 
 /// What a session is made of.
 #[derive(Clone, Copy, Debug)]
@@ -31,16 +33,19 @@ pub struct Session {
     pub child: &'static str,
     /// Whether the initiator says that it is behind a NAT.
     pub nat: bool,
+    /// Whether large messages go in fragments, from the first one on.
+    pub fragments: bool,
 }
 
-/// Both modes; with and without a NAT; keys that are cut, and that are expanded.
-pub const SESSIONS: [Session; 4] = [
+/// Both modes; with and without a NAT; keys that are cut, and that are expanded; messages in fragments.
+pub const SESSIONS: [Session; 6] = [
     Session {
         name: "ikev1-main",
         mode: Ikev1Mode::Main,
         ike: "aes128-sha1-ecp256",
         child: "aes128-sha256-ecp256",
         nat: false,
+        fragments: false,
     },
     Session {
         name: "ikev1-main-nat",
@@ -48,6 +53,7 @@ pub const SESSIONS: [Session; 4] = [
         ike: "3des-md5-modp1024",
         child: "aes256gcm16",
         nat: true,
+        fragments: false,
     },
     Session {
         name: "ikev1-aggressive",
@@ -55,6 +61,7 @@ pub const SESSIONS: [Session; 4] = [
         ike: "aes256-sha1-modp1024",
         child: "3des-md5",
         nat: false,
+        fragments: false,
     },
     Session {
         name: "ikev1-aggressive-nat",
@@ -62,17 +69,41 @@ pub const SESSIONS: [Session; 4] = [
         ike: "aes192-sha256-ecp256",
         child: "null-sha1-modp1024",
         nat: true,
+        fragments: false,
+    },
+    Session {
+        name: "ikev1-main-fragments",
+        mode: Ikev1Mode::Main,
+        ike: "aes128-sha1-modp2048",
+        child: "aes128-sha256-modp2048",
+        nat: true,
+        fragments: true,
+    },
+    Session {
+        name: "ikev1-aggressive-fragments",
+        mode: Ikev1Mode::Aggressive,
+        ike: "aes256-sha256-modp2048",
+        child: "aes128-sha1-modp2048",
+        nat: false,
+        fragments: true,
     },
 ];
 
 impl Session {
     /// Runs the session: it comes up, carries an echo request each way, is probed and deleted.
     pub fn run(&self) -> Pair {
-        let mut responder = endpoint_config();
+        let [initiator, mut responder] =
+            [endpoint_config(), endpoint_config()].map(|mut config| {
+                if self.fragments {
+                    config.limits.fragmentation = Fragmentation::Force;
+                    config.limits.fragment_packet = PACKET;
+                }
+                config
+            });
         let mut by_address = responder.credentials[0].clone();
         by_address.id = Identity::Ip(INITIATOR.into());
         responder.credentials.push(by_address);
-        let mut pair = Pair::new(endpoint_config(), responder);
+        let mut pair = Pair::new(initiator, responder);
         let mut offer = connection(self.ike, self.child);
         offer.ikev1 = Some(Ikev1Options { mode: self.mode, ..Ikev1Options::default() });
         offer.force_encapsulation = self.nat;
