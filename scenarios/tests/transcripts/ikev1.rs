@@ -17,7 +17,7 @@ use ikeproof_proto::wire::v1::{PayloadKind, is_encrypted};
 use ikeproof_proto::wire::v2::Id;
 use ikeproof_proto::wire::{Header, RawMessage, RawPayload};
 
-use super::{Effects, changed, datagrams, effects, recordings};
+use super::{Effects, datagrams, effects, flipped, recordings};
 
 /// Where IKEv1 does not notice that an octet was changed, and why not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -248,7 +248,9 @@ const MINOR_VERSION: usize = 17;
 /// What a session leads to if an octet of the input at `line` is changed. What phase 1 has in clear shows
 /// its effect at the end of phase 1 only, so the recording goes on then, without copies of the message.
 fn with_change(recorded: &Transcript, line: usize, octet: usize) -> Effects {
-    let mut now = changed(recorded, line, octet);
+    let mut lines = recorded.lines[..line].to_vec();
+    lines.push(flipped(&recorded.lines[line], octet, 1));
+    let mut now = Transcript { head: recorded.head.clone(), lines };
     if is_in_clear(&recorded.lines[line]) {
         let original = message(&recorded.lines[line]);
         let rest = recorded.lines[line + 1..].iter();
