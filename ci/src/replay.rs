@@ -13,10 +13,10 @@ use std::sync::Arc;
 use ikeproof_proto::crypto::{Provider, RustCrypto, default_provider};
 use ikeproof_proto::replay::{Likeness, Replay, replay};
 use ikeproof_proto::transcript::{Line, OutputLine, Transcript};
+use ikeproof_scenarios::recorded::observed;
 use similar::{ChangeTag, TextDiff};
 
 use crate::cli::ReplayArgs;
-use crate::decode::of_transcript;
 use crate::decode::timeline::timeline;
 use crate::exit::{FAILED, HELD, Stop, USAGE};
 use crate::progress::Progress;
@@ -143,9 +143,9 @@ const fn word(likeness: Likeness) -> &'static str {
 
 /// A session as lines that can be compared: what each input and output says, decoded.
 fn described(transcript: &Transcript) -> String {
-    let (datagrams, keys) = of_transcript(transcript);
-    let observed: Vec<_> = datagrams.iter().map(|(_, observed)| observed.clone()).collect();
-    let moments = timeline(&observed, &keys);
+    let (datagrams, keys) = observed(transcript);
+    let all: Vec<_> = datagrams.iter().map(|(_, one)| one.clone()).collect();
+    let moments = timeline(&all, &keys);
     let mut decoded = datagrams.iter().map(|(number, _)| *number).zip(&moments).peekable();
     let mut text = String::new();
     for (number, line) in transcript.lines.iter().enumerate() {

@@ -1,14 +1,20 @@
 //! Recorded sessions with real peers, replayed without them: octet by octet the same under either
-//! cryptography provider, and refused with any octet changed.
+//! cryptography provider, decoded as it was, and refused with any octet changed.
 
+use std::fmt::Write as _;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use ikeproof_audit::{Auditor, Decoded, Transport};
 use ikeproof_proto::crypto::{Provider, RustCrypto, default_provider};
 use ikeproof_proto::event::Event;
 use ikeproof_proto::replay::{Likeness, replay};
+use ikeproof_proto::time::Time;
 use ikeproof_proto::transcript::{InputLine, Line, OutputLine, Recorded, Transcript};
+use ikeproof_reports::timeline::SideEvent;
+use ikeproof_scenarios::recorded::observed;
+use ikeproof_scenarios::runner::side_event;
 
 #[path = "transcripts/ikev1.rs"]
 mod ikev1;
@@ -51,6 +57,68 @@ fn recordings_of_both_peers_replay_identically() {
             let differences = &replayed.differences;
             assert_eq!(replayed.likeness, Likeness::Identical, "{name}, {with}: {differences:#?}");
         }
+    }
+}
+
+/// A session as a reader sees it: each message by its payloads, what the auditor finds in it, and each
+/// event of the edge. There are no times in it, and keys serve for decoding only.
+fn described(transcript: &Transcript) -> String {
+    let (datagrams, keys) = observed(transcript);
+    let mut auditor = Auditor::new();
+    let mut findings: Vec<_> = keys.iter().flat_map(|key| auditor.add_keys(key)).collect();
+    findings.extend(datagrams.iter().flat_map(|(_, datagram)| auditor.datagram(datagram)));
+    findings.extend(auditor.finish());
+    let decoded = auditor.take_timeline();
+    assert_eq!(decoded.len(), datagrams.len());
+    let mut text = String::new();
+    let mut decoded = datagrams.iter().map(|(number, _)| *number).zip(&decoded).peekable();
+    for (number, line) in transcript.lines.iter().enumerate() {
+        if let Some((_, message)) = decoded.next_if(|(at, _)| *at == number) {
+            let Decoded { from, length, summary, .. } = message;
+            let carrier = match message.transport {
+                Transport::Udp { src, dst, .. } => format!("UDP {}→{}", src.port(), dst.port()),
+                Transport::Esp { .. } => "IP protocol 50".to_owned(),
+                Transport::Ah { .. } => "IP protocol 51".to_owned(),
+            };
+            let again = if message.retransmission { " (repeated)" } else { "" };
+            let to = from.other();
+            _ = writeln!(text, "{from} → {to}  {carrier}, {length} octets: {summary}{again}");
+            for finding in findings.iter().filter(|finding| finding.frame == message.frame) {
+                _ = writeln!(text, "    !! {finding}");
+            }
+            continue;
+        }
+        match line {
+            Line::In(InputLine { what: Recorded::Command(command), .. }) => {
+                let command = serde_json::to_value(command).unwrap();
+                _ = writeln!(text, "command: {}", command["command"].as_str().unwrap());
+            }
+            Line::In(InputLine { what: Recorded::Timeout, .. }) => text.push_str("timeout\n"),
+            Line::In(InputLine { what: Recorded::Inner { tunnel, hex }, .. }) => {
+                _ = writeln!(text, "host → tunnel {tunnel}  {} octets", hex.0.len());
+            }
+            Line::Out(out) => match &**out {
+                OutputLine::Inner { tunnel, hex } => {
+                    _ = writeln!(text, "tunnel {tunnel} → host  {} octets", hex.0.len());
+                }
+                OutputLine::Event(event) => {
+                    let SideEvent { kind, text: says, .. } = side_event(Time::ZERO, event).unwrap();
+                    _ = writeln!(text, "  * {kind}: {says}");
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+    text
+}
+
+#[test]
+fn what_recordings_say_is_what_it_was() {
+    for (name, recorded) in recordings() {
+        let name = name.replace(['/', '\\'], "-").replace(".jsonl", "");
+        let replayed = replay(&recorded, default_provider());
+        insta::assert_snapshot!(name, described(&replayed.now));
     }
 }
 

@@ -2,15 +2,12 @@
 
 use std::io::Cursor;
 use std::path::Path;
-use std::time::Duration;
 
+use ikeproof_audit::Observed;
 use ikeproof_audit::capture::{Options, Side, observe};
-use ikeproof_audit::{Observed, Sender, Transport};
 use ikeproof_proto::event::KeyLogEntry;
-use ikeproof_proto::io::Channel;
-use ikeproof_proto::time::Time;
-use ikeproof_proto::transcript::{Line, OutputLine, Recorded, Transcript};
-use ikeproof_proto::wire::AH_PROTOCOL;
+use ikeproof_proto::transcript::Transcript;
+use ikeproof_scenarios::recorded::observed;
 
 use super::keys;
 use crate::cli::DecodeArgs;
@@ -86,7 +83,7 @@ fn from_transcript(args: &DecodeArgs, bytes: &[u8]) -> Result<Input, Stop> {
     let transcript = parse(file, bytes)?;
     let (title, peer) = (&transcript.head.title, &transcript.head.peer);
     let notes = vec![format!("transcript: {title}; peer: {peer}")];
-    let (datagrams, keys) = of_transcript(&transcript);
+    let (datagrams, keys) = observed(&transcript);
     Ok(Input { datagrams: datagrams.into_iter().map(|(_, it)| it).collect(), keys, notes })
 }
 
@@ -97,62 +94,4 @@ fn from_transcript(args: &DecodeArgs, bytes: &[u8]) -> Result<Input, Stop> {
 pub fn parse(file: &Path, bytes: &[u8]) -> Result<Transcript, Stop> {
     Transcript::read(Cursor::new(bytes))
         .map_err(|error| Stop::Usage(format!("{}: {error}", file.display())))
-}
-
-/// The datagrams of a transcript, each with the number of its entry after the head, and the keys.
-pub fn of_transcript(transcript: &Transcript) -> (Vec<(usize, Observed)>, Vec<KeyLogEntry>) {
-    let mut datagrams = Vec::new();
-    let mut keys = Vec::new();
-    let mut at = Time::ZERO;
-    for (number, line) in transcript.lines.iter().enumerate() {
-        let observed = match line {
-            Line::In(input) => {
-                at = Time::from_start(Duration::from_nanos(input.at));
-                arrived(at, &input.what)
-            }
-            Line::Out(output) => {
-                if let OutputLine::Keys(entry) = &**output {
-                    keys.push(entry.clone());
-                }
-                departed(at, output)
-            }
-            Line::Cut(_) => None,
-        };
-        datagrams.extend(observed.map(|observed| (number, observed)));
-    }
-    (datagrams, keys)
-}
-
-fn arrived(at: Time, what: &Recorded) -> Option<Observed> {
-    let (transport, hex) = match what {
-        Recorded::Udp { channel, local, remote, hex } => {
-            let marker = *channel == Channel::Nat;
-            (Transport::Udp { src: *remote, dst: *local, marker }, hex)
-        }
-        Recorded::Raw { protocol: 50, local, remote, hex } => {
-            (Transport::Esp { src: *remote, dst: *local }, hex)
-        }
-        Recorded::Raw { protocol: AH_PROTOCOL, local, remote, hex } => {
-            (Transport::Ah { src: *remote, dst: *local }, hex)
-        }
-        _ => return None,
-    };
-    Some(Observed { at, from: Sender::Peer, transport, bytes: hex.0.clone() })
-}
-
-fn departed(at: Time, what: &OutputLine) -> Option<Observed> {
-    let (transport, hex) = match what {
-        OutputLine::Udp { channel, local, remote, hex } => {
-            let marker = *channel == Channel::Nat;
-            (Transport::Udp { src: *local, dst: *remote, marker }, hex)
-        }
-        OutputLine::Raw { protocol: 50, local, remote, hex } => {
-            (Transport::Esp { src: *local, dst: *remote }, hex)
-        }
-        OutputLine::Raw { protocol: AH_PROTOCOL, local, remote, hex } => {
-            (Transport::Ah { src: *local, dst: *remote }, hex)
-        }
-        _ => return None,
-    };
-    Some(Observed { at, from: Sender::Edge, transport, bytes: hex.0.clone() })
 }

@@ -10,4 +10,3 @@ pub mod keys;
 pub mod timeline;
 
 pub use command::run;
-pub use input::of_transcript;

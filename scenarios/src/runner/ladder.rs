@@ -183,7 +183,7 @@ fn rung(decoded: &Decoded, findings: &[Finding]) -> Message {
 }
 
 /// An event beside the ladder, with its name and its facts; the messages speak for themselves.
-fn side_event(at: Time, event: &Event) -> Option<SideEvent> {
+pub fn side_event(at: Time, event: &Event) -> Option<SideEvent> {
     let value = serde_json::to_value(event).ok()?;
     let kind = value.get("event")?.as_str()?.to_owned();
     let text = describe(event, &value);

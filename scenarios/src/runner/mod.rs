@@ -23,5 +23,6 @@ mod told;
 mod traffic;
 mod verdict;
 
+pub use ladder::side_event;
 pub use plan::{Filter, Named, PeerChoice, Planned, plan};
 pub use run::{Observer, RunOptions, RunOutcome, run};
