@@ -2,9 +2,11 @@
 
 #![expect(clippy::expect_used, reason = "a test that is set up wrongly has to end")]
 
+mod certificates;
 pub mod fuzz;
 mod pair;
 mod setup;
 
+pub use certificates::certificates;
 pub use pair::{Flight, Node, Pair, Side};
-pub use setup::{connection, credential, endpoint_config};
+pub use setup::{connection, credential, endpoint_config, remote_access, user};

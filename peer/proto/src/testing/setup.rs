@@ -4,13 +4,17 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use crate::config::{Connection, EndpointConfig, Limits, NatPorts, Timers};
 use crate::crypto::SecretBytes;
-use crate::policy::{ChildOffer, Credential, Identity, IkeOffer, Profile, RemoteAccess};
+use crate::policy::{
+    AddressPool, ChildOffer, Credential, Identity, IkeOffer, Profile, RemoteAccess, XauthUser,
+};
 use crate::wire::v2::{Id, TrafficSelector};
 
 /// The initiator's address in tests.
 pub(super) const INITIATOR: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 /// The responder's address in tests.
 pub(super) const RESPONDER: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 2));
+/// The address of a NAT in tests.
+pub(super) const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
 
 /// The secret that both ends of a test know.
 const PSK: &[u8] = b"a secret of the laboratory";
@@ -59,4 +63,18 @@ pub fn connection(ike: &str, child: &str) -> Connection {
         ikev1: None,
         force_encapsulation: false,
     }
+}
+
+/// A user for XAUTH.
+pub fn user() -> XauthUser {
+    XauthUser { name: "alice".to_owned(), password: SecretBytes::from_slice(b"a password") }
+}
+
+/// An edge that [`user`] can log in to, and that has addresses for its peers. They are those of the
+/// initiator's net in [`connection`].
+pub fn remote_access(push: bool) -> RemoteAccess {
+    let at = |last| Ipv4Addr::new(10, 0, 1, last);
+    let netmask = Some(Ipv4Addr::new(255, 255, 255, 0));
+    let pool = AddressPool { first: at(1), last: at(100), netmask, dns: vec![at(253)], push };
+    RemoteAccess { users: vec![user()], pool: Some(pool), ..RemoteAccess::default() }
 }

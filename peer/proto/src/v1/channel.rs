@@ -90,6 +90,11 @@ impl Channel {
         self.cipher.phase1_iv(public_i, public_r)
     }
 
+    /// The last block of an encrypted message, from which the next vector is made.
+    pub(crate) fn last_block(&self, arrival: &Arrival<'_>) -> Vec<u8> {
+        self.cipher.next_iv(ciphertext(arrival))
+    }
+
     /// The vector of the first message of a later exchange.
     pub(crate) fn phase2_iv(&self, base: &[u8], message_id: u32) -> Vec<u8> {
         self.cipher.phase2_iv(base, message_id)
@@ -162,8 +167,7 @@ impl Channel {
         if !is_encrypted(&raw.header) {
             return Err(DropReason::NotEncrypted);
         }
-        let length = raw.trailing_in_message();
-        let body = raw.trailing.get(..length).unwrap_or_default();
+        let body = ciphertext(arrival);
         let plaintext = self.cipher.decrypt(iv, body).map_err(|_| DropReason::BadIcv)?;
         let first = raw.header.next_payload;
         let (payloads, used) = RawPayload::decode_padded_chain(first, &plaintext, Header::LEN)
@@ -226,6 +230,11 @@ pub(crate) struct PhaseTwoKeys<'a> {
     pub(crate) shared: Option<&'a SecretBytes>,
     pub(crate) ni: &'a [u8],
     pub(crate) nr: &'a [u8],
+}
+
+fn ciphertext<'a>(arrival: &'a Arrival<'_>) -> &'a [u8] {
+    let length = arrival.raw.trailing_in_message();
+    arrival.raw.trailing.get(..length).unwrap_or_default()
 }
 
 /// Whether the message begins with this hash. Compared in constant time.

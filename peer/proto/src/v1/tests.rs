@@ -24,6 +24,7 @@ mod abuse;
 mod fragments;
 mod life;
 mod natt;
+mod oracle;
 mod phase1;
 mod quick;
 mod reauth;

@@ -217,7 +217,7 @@ impl InitiatorAggressive {
         if let Err(failure) = checked {
             // Anybody can have sent this answer, but it is the first that fits our request: with a
             // wrong secret there will be no other.
-            failure.tell(cx, ike, arrival.path.remote, id);
+            failure.tell(cx, ike, arrival.path.remote, id, None);
             let reason = CloseReason::AuthenticationFailed;
             return Next::Closed(State::Aggressive(self), reason);
         }

@@ -4,9 +4,10 @@ use core::net::SocketAddr;
 
 use super::auth::{Authenticator, accepted, asks, certificates_for};
 use super::common::{
-    Exchanged, Features, belongs, choose, identity, key_pair, one, outgoing, refuse,
-    refuse_protected, tell_identity, values, vendor_ids,
+    Exchanged, Features, belongs, choose, identity, key_pair, one, outgoing, refuse, tell_identity,
+    values, vendor_ids,
 };
+use super::failure::{Attempt, Failure};
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
 use crate::event::{CloseReason, DropReason, Event, Ikev1Established, NatStatus, Role};
@@ -199,36 +200,38 @@ impl AwaitFinal {
             return Next::State(State::AwaitFinal(self));
         }
         let iv = self.channel.phase1_iv(&self.exchanged.public_i, &self.exchanged.public_r);
+        let is_encrypted = is_encrypted(&arrival.raw.header);
+        let base = if is_encrypted { self.channel.last_block(arrival) } else { iv.clone() };
+        let Self { ref authenticator, ref channel, ref remote_id, .. } = *self;
+        let attempt = Attempt { ike, now, arrival, authenticator, channel, base: &base };
         // RFC 2409 leaves it open whether the third message is encrypted.
-        let read = if is_encrypted(&arrival.raw.header) {
-            self.channel.open(arrival, &iv).map(|opened| (opened.message, opened.next_iv))
+        let read = if is_encrypted {
+            channel.open(arrival, &iv).map(|opened| opened.message)
         } else {
             Message::decode(&arrival.raw)
-                .map(|message| (message, iv))
                 .map_err(|error| DropReason::Malformed { error: error.to_string() })
         };
-        let (message, base_iv) = match read {
-            Ok(read) => read,
+        let message = match read {
+            Ok(message) => message,
             Err(reason) => {
-                arrival.dropped(reason, cx);
+                match reason {
+                    DropReason::BadIcv => attempt.refuse(remote_id, &Failure::Wrong, cx),
+                    reason => arrival.dropped(reason, cx),
+                }
                 return Next::State(State::AwaitFinal(self));
             }
         };
         let claim = self.exchanged.claim(Role::Initiator, self.spis(), &self.id_body);
-        let expected = self.channel.phase1_hash(cx, &claim);
-        let checked = self.authenticator.check(cx, now, &message, &self.remote_id, &expected);
-        if let Err(failure) = checked {
-            if let Some(answer) = failure.tell(cx, ike, arrival.path.remote, &self.remote_id) {
-                refuse_protected(cx, now, arrival, answer, &self.channel, &base_iv);
-            }
-            arrival.dropped(DropReason::BadIcv, cx);
+        let expected = channel.phase1_hash(cx, &claim);
+        if let Err(failure) = authenticator.check(cx, now, &message, remote_id, &expected) {
+            attempt.refuse(remote_id, &failure, cx);
             if failure.is_final() {
                 return Next::Closed(State::AwaitFinal(self), CloseReason::AuthenticationFailed);
             }
-            // In clear anybody can have sent it, so a true message is still welcome.
+            // Anybody can have sent it so, and a true message is still welcome.
             return Next::State(State::AwaitFinal(self));
         }
-        self.established(ike, now, arrival, &message, base_iv, cx)
+        self.established(ike, now, arrival, &message, base, cx)
     }
 
     fn established(

@@ -160,6 +160,8 @@ pub(super) struct Waiting {
     pub(super) path: Path,
     /// With what it was refused, by whoever it was.
     refused: Option<Notification>,
+    /// Whether an answer came that does not prove who the peer is.
+    pub(super) unproven: bool,
 }
 
 impl Waiting {
@@ -173,7 +175,7 @@ impl Waiting {
     ) -> Self {
         let schedule = Schedule::ordinary(&cx.config.timers);
         let pending = Pending::send(cx, now, path, &outgoing.envelope(), bytes, schedule);
-        Self { pending, path, refused: None }
+        Self { pending, path, refused: None, unproven: false }
     }
 
     pub(super) fn deadline(&self) -> Option<Deadline> {
@@ -188,6 +190,7 @@ impl Waiting {
         cx: &mut Context,
     ) -> Option<CloseReason> {
         match self.pending.timeout(self.path, ike, now, cx) {
+            Due::GiveUp if self.unproven => Some(CloseReason::AuthenticationFailed),
             Due::GiveUp if self.refused.is_some() => Some(CloseReason::Refused),
             Due::GiveUp => Some(CloseReason::DeadPeer),
             Due::Not | Due::Repeat(_) => None,

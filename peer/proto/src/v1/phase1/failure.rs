@@ -1,14 +1,52 @@
 //! What becomes of a peer of phase 1 that has not proven who it is: what is told, to whom, and whether
 //! that is the end.
+//!
+//! Until HASH or SIG fits, anybody on the way may have changed the ciphertext. What decrypting it yields
+//! must not show then: each such message gets the same reaction, whatever is wrong with it.
 
 use core::net::SocketAddr;
 
+use super::auth::Authenticator;
+use super::common::refuse_protected;
 use crate::endpoint::context::Context;
-use crate::event::Event;
+use crate::event::{DropReason, Event};
 use crate::io::IkeHandle;
 use crate::pki::{CertificateError, Refused};
+use crate::time::Time;
+use crate::v1::channel::Channel;
+use crate::v1::sa::Arrival;
 use crate::wire::v1::NotifyKind;
 use crate::wire::v2;
+
+/// A message to a responder that should prove who its peer is.
+pub(super) struct Attempt<'a> {
+    pub(super) ike: IkeHandle,
+    pub(super) now: Time,
+    pub(super) arrival: &'a Arrival<'a>,
+    pub(super) authenticator: &'a Authenticator,
+    pub(super) channel: &'a Channel,
+    /// The last block of phase 1 so far.
+    pub(super) base: &'a [u8],
+}
+
+impl Attempt<'_> {
+    /// Drops the message. With a pre-shared key the peer gets no word, as most likely it has another key
+    /// and could not read it. With signatures it is told what is wrong under keys that only it has, in a
+    /// message whose length is always the same (RFC 2408, sections 4.8, 5.9 and 5.12).
+    pub(super) fn refuse(&self, id: &v2::Id, failure: &Failure, cx: &mut Context) {
+        let Self { ike, now, arrival, authenticator, channel, base } = *self;
+        let remote = arrival.path.remote;
+        match authenticator {
+            Authenticator::PreSharedKey(_) => failure.tell(cx, ike, remote, id, None),
+            Authenticator::Signatures(_) => {
+                let answer = failure.notify();
+                failure.tell(cx, ike, remote, id, Some(answer));
+                refuse_protected(cx, now, arrival, answer, channel, base);
+            }
+        }
+        arrival.dropped(DropReason::BadIcv, cx);
+    }
+}
 
 /// Why a peer is not who it says that it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,19 +68,20 @@ pub(super) enum Failure {
 }
 
 impl Failure {
-    /// Tells whoever listens, and says what the peer may be told.
+    /// Tells whoever listens, with what the peer is told.
     pub(super) fn tell(
         &self,
         cx: &mut Context,
         ike: IkeHandle,
         remote: SocketAddr,
         id: &v2::Id,
-    ) -> Option<NotifyKind> {
-        let id = id.to_string();
+        answer: Option<NotifyKind>,
+    ) {
+        let (id, answer) = (id.to_string(), answer.map(Into::into));
         let (rule, says) = match self {
             Self::Wrong => {
-                cx.event(Event::AuthenticationFailed { ike, id, answer: None });
-                return None;
+                cx.event(Event::AuthenticationFailed { ike, id, answer });
+                return;
             }
             Self::Encoding => (
                 "rfc2409-5.1-rsa-signature-encoding",
@@ -61,16 +100,14 @@ impl Failure {
         if matches!(self, Self::Encoding | Self::Missing { asked: true }) {
             cx.violation(Some(ike), remote, rule, says.as_str());
         }
-        let answer = self.notify();
         let rule = rule.to_owned();
-        cx.event(Event::IdentityRefused { ike, id, rule, says, answer: Some(answer.into()) });
-        Some(answer)
+        cx.event(Event::IdentityRefused { ike, id, rule, says, answer });
     }
 
-    /// Whether no better message will come. The ciphertext of phase 1 can be changed on its way, but a
-    /// signature that fits was made by the peer, and so was the rest that it covers.
+    /// Whether no better message will come. SIG covers the identity but no certificate, so what stands
+    /// against one may have come on the way, unless its path leads to a trust anchor.
     pub(super) const fn is_final(&self) -> bool {
-        matches!(self, Self::Refused(_))
+        matches!(self, Self::Refused(Refused::OtherName { .. } | Refused::TypeOfName(_)))
     }
 
     const fn notify(&self) -> NotifyKind {

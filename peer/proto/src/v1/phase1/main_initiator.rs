@@ -337,7 +337,7 @@ impl MainAuth {
     }
 
     fn answered(
-        self: Box<Self>,
+        mut self: Box<Self>,
         ike: IkeHandle,
         now: Time,
         arrival: &Arrival<'_>,
@@ -364,13 +364,14 @@ impl MainAuth {
         if let Err(failure) = authenticator.check(cx, now, &opened.message, &id, &expected) {
             // A wrong pre-shared key is told by the responder, who has noticed it before.
             if matches!(authenticator, Authenticator::Signatures(_)) {
-                failure.tell(cx, ike, arrival.path.remote, &id);
+                failure.tell(cx, ike, arrival.path.remote, &id, None);
             }
             if failure.is_final() {
                 let reason = CloseReason::AuthenticationFailed;
                 return Ok(Next::Closed(State::MainAuth(self), reason));
             }
             // Nothing protects the ciphertext from being changed on the way: a true copy may follow.
+            self.waiting.unproven = true;
             return Err((self, DropReason::BadIcv));
         }
         if !connection.expect_id.as_ref().is_none_or(|expected| *expected == id) {

@@ -5,7 +5,7 @@ use super::common::{
     Exchanged, Features, belongs, choose, identity, key_pair, one, outgoing, refuse,
     refuse_protected, tell_identity, values, vendor_ids,
 };
-use super::failure::Failure;
+use super::failure::{Attempt, Failure};
 use crate::crypto::SecretBytes;
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
@@ -279,71 +279,41 @@ impl AwaitAuth {
             return Next::State(State::AwaitAuth(self));
         }
         let iv = self.channel.phase1_iv(&self.exchanged.public_i, &self.exchanged.public_r);
-        let opened = match self.channel.open(arrival, &iv) {
-            Ok(opened) => opened,
+        let base = self.channel.last_block(arrival);
+        let Self { agreed: Agreed { ref authenticator, .. }, ref channel, .. } = *self;
+        let attempt = Attempt { ike, now, arrival, authenticator, channel, base: &base };
+        let read = channel.open(arrival, &iv).and_then(|opened| {
+            let (id, body) = identity(&opened.message).map_err(|_| DropReason::BadIcv)?;
+            let id = (id.host(), body.to_vec());
+            Ok((opened, id))
+        });
+        // Under a wrong key the content is as good as random, so this is no violation, and no identity.
+        let address = v2::Id::ip(arrival.path.remote.ip());
+        let (opened, (id_i, id_body)) = match read {
+            Ok(read) => read,
             Err(reason) => {
-                self.tell_failure(ike, arrival, reason, cx);
+                match reason {
+                    DropReason::BadIcv => attempt.refuse(&address, &Failure::Wrong, cx),
+                    reason => arrival.dropped(reason, cx),
+                }
                 return Next::State(State::AwaitAuth(self));
             }
         };
-        let read = identity(&opened.message).map(|(id, body)| (id.host(), body.to_vec()));
-        let Ok((id_i, id_body)) = read else {
-            // Under a wrong key the content is as good as random, so this is no violation.
-            self.tell_failure(ike, arrival, DropReason::BadIcv, cx);
-            return Next::State(State::AwaitAuth(self));
-        };
-        let spis = self.spis();
-        let claim = self.exchanged.claim(Role::Initiator, spis, &id_body);
-        let expected = self.channel.phase1_hash(cx, &claim);
-        let authenticator = &self.agreed.authenticator;
+        let claim = self.exchanged.claim(Role::Initiator, self.spis(), &id_body);
+        let expected = channel.phase1_hash(cx, &claim);
         if let Err(failure) = authenticator.check(cx, now, &opened.message, &id_i, &expected) {
-            return self.failed(ike, now, arrival, (&id_i, &opened.next_iv), &failure, cx);
+            let signs = matches!(authenticator, Authenticator::Signatures(_));
+            attempt.refuse(if signs { &id_i } else { &address }, &failure, cx);
+            if failure.is_final() {
+                return Next::Closed(State::AwaitAuth(self), CloseReason::AuthenticationFailed);
+            }
+            // A true copy may follow.
+            return Next::State(State::AwaitAuth(self));
         }
         if !self.may_be(ike, now, arrival, (&id_i, &opened.next_iv), cx) {
             return Next::Closed(State::AwaitAuth(self), CloseReason::AuthenticationFailed);
         }
         self.established(ike, now, arrival, id_i, opened.next_iv, &opened.message, cx)
-    }
-
-    /// Tells whoever listens that the fifth message makes no sense: most likely the secrets differ. The
-    /// peer gets to know nothing, and a true message is still welcome.
-    fn tell_failure(
-        &self,
-        ike: IkeHandle,
-        arrival: &Arrival<'_>,
-        reason: DropReason,
-        cx: &mut Context,
-    ) {
-        if reason == DropReason::BadIcv {
-            let id = v2::Id::ip(arrival.path.remote.ip()).to_string();
-            cx.event(Event::AuthenticationFailed { ike, id, answer: None });
-        }
-        arrival.dropped(reason, cx);
-    }
-
-    /// Drops a fifth message that does not prove who the peer is. Nothing protects the ciphertext from
-    /// being changed on the way, so a true copy may follow, unless the failure is final.
-    fn failed(
-        self: Box<Self>,
-        ike: IkeHandle,
-        now: Time,
-        arrival: &Arrival<'_>,
-        (id, base): (&v2::Id, &[u8]),
-        failure: &Failure,
-        cx: &mut Context,
-    ) -> Next {
-        if matches!(self.agreed.authenticator, Authenticator::PreSharedKey(_)) {
-            self.tell_failure(ike, arrival, DropReason::BadIcv, cx);
-            return Next::State(State::AwaitAuth(self));
-        }
-        if let Some(answer) = failure.tell(cx, ike, arrival.path.remote, id) {
-            refuse_protected(cx, now, arrival, answer, &self.channel, base);
-        }
-        arrival.dropped(DropReason::BadIcv, cx);
-        if failure.is_final() {
-            return Next::Closed(State::AwaitAuth(self), CloseReason::AuthenticationFailed);
-        }
-        Next::State(State::AwaitAuth(self))
     }
 
     /// Whether the identity that the peer has proven is that of the key's credential. With signatures
