@@ -1,4 +1,4 @@
-//! IKEv1 at the edge: strangers, and a peer that knows the secret and errs.
+//! IKEv1 at the edge: strangers, and a peer and an edge that know each other and err.
 //!
 //! Against the peer this has to hold: nothing of phase 2 that was edited on its way does anything, every
 //! pair of SAs of ESP that one end lets in is one that the other has agreed to, the control plane and the
@@ -9,19 +9,18 @@
 use core::time::Duration;
 
 use super::super::pair::{Flight, Pair, Side};
-use super::super::setup::{INITIATOR, connection, endpoint_config};
+use super::super::setup::connection;
+use super::isakmp_ways::Ways;
 use super::pair::{self, Edit, edit, edited, header_of, open_children};
 use super::script::Script;
 use super::stranger;
-use crate::config::{Connection, EndpointConfig, Ikev1Options, NatTraversal};
 use crate::edge::EdgeInput;
 use crate::event::{Event, KeyLogEntry};
 use crate::fault::Fault;
 use crate::io::{Channel, Command, IkeHandle, Path};
-use crate::policy::{ChildOffer, Identity, Ikev1Mode, RefusalStyle};
+use crate::policy::Ikev1Mode;
 use crate::sa::TunnelId;
 use crate::wire::v1::{PayloadKind, is_encrypted};
-use crate::wire::v2::Id;
 use crate::wire::{ExchangeType, IkeSpi, PayloadType};
 
 const MAX_STEPS: usize = 24;
@@ -29,28 +28,25 @@ const MAX_FAULTS: u8 = 4;
 const MAX_EDITS: u8 = 4;
 /// Messages that one step leads to. Time that passes leads to many: probes, keepalives, repetitions.
 const MAX_MESSAGES: usize = 64;
+/// The same where messages go in fragments.
+const MAX_FRAGMENTS: usize = 16 * MAX_MESSAGES;
 
-const SUITES: [(&str, &str); 4] = [
-    ("aes128-sha1-curve25519", "aes128gcm16"),
-    ("aes256-sha256-ecp256", "aes256-sha256-ecp256"),
-    ("3des-md5-curve25519", "null-md5"),
-    ("aes192-sha512-ecp256-curve25519", "aes256gcm16-curve25519"),
-];
-
-/// Exchanges whose messages the initiator may get wrong.
-const EXCHANGES: [ExchangeType; 4] = [
+/// Exchanges whose messages an end may get wrong.
+const EXCHANGES: [ExchangeType; 5] = [
     ExchangeType::IDENTITY_PROTECTION,
     ExchangeType::AGGRESSIVE,
     ExchangeType::QUICK_MODE,
     ExchangeType::INFORMATIONAL_V1,
+    ExchangeType::TRANSACTION,
 ];
 
 /// Runs the script in `input`; panics where an invariant does not hold.
 ///
 /// The first octet decides who the other side is. Even: strangers, as in
 /// [`responder_exchange`](super::responder_exchange), with the first messages of a real initiator of IKEv1
-/// that has a wrong secret. Odd: an initiator with the right one, in main or aggressive mode, whose
-/// messages are wrong by faults or by edits on their way.
+/// that has a wrong secret. Odd: an initiator with the right one, or with a certificate, in main or
+/// aggressive mode, with logins and addresses or without; messages of both are wrong by faults or by edits
+/// on their way.
 pub fn check(input: &[u8]) {
     let mut script = Script::new(input);
     let switches = script.u8();
@@ -61,54 +57,24 @@ pub fn check(input: &[u8]) {
     run(script, mode);
 }
 
-/// A connection of IKEv1 to the responder of a [`Pair`].
-pub(super) fn offer(mode: Ikev1Mode, ike: &str, child: &str) -> Connection {
-    let mut offer = connection(ike, child);
-    offer.ikev1 = Some(Ikev1Options { mode, ..Ikev1Options::default() });
-    let child: ChildOffer = child.parse().expect("the suites have names");
-    offer.child = vec![child.proposal(1, &[0; 4], false)];
-    if mode == Ikev1Mode::Main {
-        offer.id = Id::ip(INITIATOR);
-    }
-    offer
-}
-
-/// A responder that knows the initiator by its name and by its address.
-pub(super) fn responder() -> EndpointConfig {
-    let mut responder = endpoint_config();
-    let by_name = responder.credentials.first().expect("there is one").clone();
-    let id = Identity::Ip(INITIATOR);
-    responder.credentials.push(crate::policy::Credential { id, ..by_name });
-    responder
-}
-
 fn run(mut script: Script<'_>, mode: Ikev1Mode) {
-    let (ike, child) = script.pick(&SUITES);
-    let switches = script.u8();
-    let (mut initiator, mut responder) = (endpoint_config(), responder());
-    if switches & 1 != 0 {
-        responder.profile.refusal = RefusalStyle::Silent;
+    let ways = Ways::read(&mut script, mode);
+    let (mut initiator, mut responder, wanted) = ways.ends();
+    let faults = (0..script.u8() % (MAX_FAULTS + 1)).map(|_| fault(&mut script));
+    for (side, fault) in faults.collect::<Vec<_>>() {
+        let end = if side == Side::Initiator { &mut initiator } else { &mut responder };
+        end.faults.push(fault);
     }
-    if switches & 2 != 0 {
-        (initiator.profile.timers.child_life, responder.profile.timers.child_life) = (600, 900);
-    }
-    let mut wanted = offer(mode, ike, child);
-    wanted.force_encapsulation = switches & 4 != 0;
-    if let Some(options) = &mut wanted.ikev1 {
-        options.clear_third_message = switches & 8 != 0;
-        options.nat_traversal =
-            script.pick(&[NatTraversal::All, NatTraversal::Drafts, NatTraversal::Off]);
-    }
-    initiator.faults = (0..script.u8() % (MAX_FAULTS + 1)).map(|_| fault(&mut script)).collect();
     let edits = (0..script.u8() % (MAX_EDITS + 1)).map(|_| edit(&mut script)).collect::<Vec<_>>();
-    let honest = initiator.faults.is_empty() && edits.is_empty();
+    let honest = initiator.faults.is_empty() && responder.faults.is_empty() && edits.is_empty();
     let pair = Pair::new(initiator, responder);
-    let mut session = Session { pair, edits, messages: 0, believed: Vec::new() };
+    let most = if ways.in_fragments() { MAX_FRAGMENTS } else { MAX_MESSAGES };
+    let mut session = Session { pair, edits, messages: 0, most, believed: Vec::new() };
     session.command(Side::Initiator, Command::Initiate(Box::new(wanted)));
     if honest {
         for node in [&session.pair.initiator, &session.pair.responder] {
             let is_up = node.events.iter().any(|e| matches!(e, Event::ChildEstablished(_)));
-            assert!(is_up, "two honest ends agree: {:#?}", node.events);
+            assert!(is_up, "two honest ends agree: {ways:?} {:#?}", node.events);
         }
     }
     for _ in 0..MAX_STEPS {
@@ -133,6 +99,8 @@ struct Session {
     pair: Pair,
     edits: Vec<Edit>,
     messages: usize,
+    /// How many one step may lead to.
+    most: usize,
     /// Messages that have set up SAs.
     believed: Vec<Flight>,
 }
@@ -198,7 +166,7 @@ impl Session {
             }
             for (from, flight) in flights {
                 self.messages += 1;
-                assert!(self.messages - before <= MAX_MESSAGES, "the two talk in circles");
+                assert!(self.messages - before <= self.most, "the two talk in circles");
                 let (arrives, copies) = edited(&self.edits, self.messages - 1, &flight);
                 for _ in 0..copies {
                     self.arrive(from, Some(&flight), &arrives);
@@ -304,18 +272,24 @@ fn same_content(sent: &Flight, arrives: &Flight) -> bool {
 /// Version and flags in the header.
 const UNCOVERED: [usize; 2] = [17, 19];
 
-fn fault(script: &mut Script<'_>) -> Fault {
-    let exchange = script.pick(&EXCHANGES);
+/// A fault, and the end that has it. The two upper bits of the first octet say which end that is, and
+/// whether its answers are wrong or what it begins.
+fn fault(script: &mut Script<'_>) -> (Side, Fault) {
+    let which = script.u8();
+    let at = usize::from(which & 0x3f) % EXCHANGES.len();
+    let exchange = *EXCHANGES.get(at).expect("there is an exchange");
+    let (side, response) = (which & 0x80 != 0, which & 0x40 != 0);
+    let side = if side { Side::Responder } else { Side::Initiator };
     let nth = match script.u8() {
         0 => None,
         nth => Some(u32::from(nth - 1)),
     };
     let change = pair::change(script, &PAYLOADS);
-    Fault { exchange, response: false, nth, copies: None, change }
+    (side, Fault { exchange, response, nth, copies: None, change })
 }
 
 /// Payloads that faults are about; any other type comes as its number.
-const PAYLOADS: [PayloadType; 12] = [
+const PAYLOADS: [PayloadType; 15] = [
     PayloadKind::SA.raw(),
     PayloadKind::KE.raw(),
     PayloadKind::ID.raw(),
@@ -328,4 +302,7 @@ const PAYLOADS: [PayloadType; 12] = [
     PayloadKind::NAT_D.raw(),
     PayloadKind::NAT_OA.raw(),
     PayloadKind::FRAGMENT.raw(),
+    PayloadKind::CERT.raw(),
+    PayloadKind::CERTREQ.raw(),
+    PayloadKind::SIG.raw(),
 ];

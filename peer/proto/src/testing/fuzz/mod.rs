@@ -7,6 +7,7 @@
 
 mod esp;
 mod isakmp_exchange;
+mod isakmp_ways;
 mod message;
 mod message_v1;
 mod pair;

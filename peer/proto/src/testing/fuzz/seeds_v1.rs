@@ -3,7 +3,9 @@
 
 use super::super::pair::{Flight, Pair, Side};
 use super::super::setup::endpoint_config;
-use super::isakmp_exchange::{offer, responder};
+use super::isakmp_ways::{
+    FRAGMENTS_OF_INITIATOR, FRAGMENTS_OF_RESPONDER, LOGS_IN, SIGNATURES, offer, responder,
+};
 use super::script::chunk;
 use super::seeds::{Seed, strangers_of, v4_packet};
 use crate::io::{Command, IkeHandle};
@@ -99,6 +101,7 @@ fn pairs(name: &str, who: u8, seeds: &mut Vec<Seed>) {
             seeds.push(Seed::new(format!("pair-{name}-{suite}{what}"), &parts));
         }
     }
+    ways(name, who, &traffic, end, seeds);
     // Exchange, which of its messages, change, payload or number, and what the change needs.
     let phase1 = if who & 2 == 0 { 0 } else { 1 };
     let faults: [(&str, &[u8]); 14] = [
@@ -127,6 +130,70 @@ fn pairs(name: &str, who: u8, seeds: &mut Vec<Seed>) {
         for (what, edit) in edits {
             let parts: [&[u8]; 4] = [&[who, 0, 0, 0, 0, 1], edit, &traffic, end];
             seeds.push(Seed::new(format!("edit-{name}-{nth}-{what}"), &parts));
+        }
+    }
+}
+
+/// Logins, addresses, signatures and fragments without a fault; and then what goes wrong with them only, by
+/// either end.
+fn ways(name: &str, who: u8, traffic: &[u8], end: &[u8], seeds: &mut Vec<Seed>) {
+    // With addresses pulled and pushed, which are three and six among the forms of NAT traversal.
+    const PULL: u8 = 3;
+    const PUSH: u8 = 6;
+    let fragments = FRAGMENTS_OF_INITIATOR | FRAGMENTS_OF_RESPONDER;
+    let hour: &[u8] = &[0, 4, 10, 0, 4, 10];
+    for (what, switches, more) in [
+        ("login", LOGS_IN, 0),
+        ("pull", 0, PULL),
+        ("login-pull", LOGS_IN, PULL),
+        ("login-push", LOGS_IN, PUSH),
+        ("rsa", SIGNATURES, 0),
+        ("rsa-login-pull", SIGNATURES | LOGS_IN, PULL),
+        ("fragments-of-initiator", FRAGMENTS_OF_INITIATOR, 0),
+        ("fragments-of-responder", FRAGMENTS_OF_RESPONDER, 0),
+        ("rsa-fragments", SIGNATURES | fragments, 0),
+        ("rsa-login-push-fragments", SIGNATURES | LOGS_IN | fragments, PUSH),
+    ] {
+        let head = [who, 0, switches, more, 0, 0];
+        seeds.push(Seed::new(format!("way-{name}-{what}"), &[&head, traffic, hour, end]));
+    }
+    // In front of the fault: who has it, and whether in an answer.
+    const ANSWERS: u8 = 0x40;
+    const OF_RESPONDER: u8 = 0x80;
+    let phase1 = if who & 2 == 0 { 0 } else { 1 };
+    let proof = if who & 2 == 0 { 3 } else { 2 };
+    let faults: [(&str, u8, &[u8]); 14] = [
+        ("login-hash-flipped", LOGS_IN, &[ANSWERS | 4, 1, 7, 3, 0, 6, 1]),
+        ("login-password-flipped", LOGS_IN, &[ANSWERS | 4, 1, 7, 8, 0, 20, 1]),
+        ("login-twice", LOGS_IN, &[ANSWERS | 4, 0, 1, 8]),
+        ("login-withheld", LOGS_IN, &[ANSWERS | 4, 1, 20, 0]),
+        ("request-flipped", LOGS_IN, &[OF_RESPONDER | 4, 1, 7, 8, 0, 5, 1]),
+        ("request-message-id", LOGS_IN, &[OF_RESPONDER | 4, 0, 17, 0, 0, 0, 0, 9]),
+        ("status-withheld", LOGS_IN, &[OF_RESPONDER | 4, 2, 20, 0]),
+        ("certificate-flipped", SIGNATURES, &[phase1, proof, 7, 12, 0, 60, 1]),
+        ("certificate-missing", SIGNATURES, &[phase1, proof, 0, 12]),
+        ("signature-flipped", SIGNATURES, &[phase1, proof, 7, 14, 0, 6, 1]),
+        (
+            "edge-signature-flipped",
+            SIGNATURES,
+            &[OF_RESPONDER | ANSWERS | phase1, 0, 7, 14, 0, 6, 1],
+        ),
+        ("edge-nonce-flipped", 0, &[OF_RESPONDER | ANSWERS | phase1, 0, 7, 4, 0, 6, 1]),
+        ("edge-quick-spi-flipped", 0, &[OF_RESPONDER | ANSWERS | 2, 1, 7, 0, 0, 20, 0xff]),
+        ("edge-quick-hash-missing", 0, &[OF_RESPONDER | ANSWERS | 2, 0, 0, 3]),
+    ];
+    for (what, switches, fault) in faults {
+        let parts: [&[u8]; 5] = [&[who, 0, switches, 0, 1], fault, &[0], traffic, end];
+        seeds.push(Seed::new(format!("fault-{name}-{what}"), &parts));
+    }
+    // One fragment of many is lost, changed or comes twice.
+    for nth in [1_u8, 5, 9] {
+        let edits: [(&str, &[u8]); 3] =
+            [("flipped", &[nth, 0, 0, 60, 1]), ("lost", &[nth, 2]), ("twice", &[nth, 3])];
+        for (what, edit) in edits {
+            let head = [who, 0, SIGNATURES | fragments, 0, 0, 1];
+            let name = format!("edit-{name}-fragment-{nth}-{what}");
+            seeds.push(Seed::new(name, &[&head, edit, traffic, end]));
         }
     }
 }

@@ -8,7 +8,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use super::super::setup::{INITIATOR, RESPONDER, connection, endpoint_config};
-use super::isakmp_exchange;
+use super::isakmp_ways;
 use super::script::Script;
 use crate::config::{Connection, EndpointConfig};
 use crate::crypto::{RustCrypto, SecretBytes};
@@ -52,7 +52,7 @@ pub(super) fn run(script: Script<'_>) {
 pub(super) fn run_ikev1(script: Script<'_>, mode: Ikev1Mode) {
     let mut config = endpoint_config();
     config.profile.readings.r14 = MainWithoutAddress::FailFifth;
-    run_with(script, config, isakmp_exchange::offer(mode, IKEV1, CHILD));
+    run_with(script, config, isakmp_ways::offer(mode, IKEV1, CHILD));
 }
 
 fn run_with(mut script: Script<'_>, mut config: EndpointConfig, mut connection: Connection) {
