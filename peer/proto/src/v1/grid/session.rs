@@ -1,6 +1,7 @@
 //! One session over a bad wire, and what has to be alike at its ends.
 
 use core::fmt::Debug;
+use core::net::IpAddr;
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use crate::middlebox::{
 use crate::sa::TunnelId;
 use crate::testing::{Flight, Node, Pair, Side};
 use crate::time::Time;
+use crate::wire::v2::TrafficSelector;
 
 /// What came of a session.
 #[derive(Clone, Copy, Debug, Default)]
@@ -194,10 +196,8 @@ impl Session {
     fn traffic(&mut self) -> usize {
         let inner = |session: &Self| session.nodes().map(|node| node.inner.len()).iter().sum();
         let before: usize = inner(self);
-        for (side, source, destination) in [(Side::Initiator, 1, 2), (Side::Responder, 2, 1)] {
-            let tunnels = pairs(self.pair.node(side)).into_values();
-            let tunnel = tunnels.max_by_key(|tunnel| tunnel.0).unwrap_or(TunnelId(1));
-            let packet = crate::v1::tests::echo([10, 0, source, 1], [10, 0, destination, 1]);
+        for side in [Side::Initiator, Side::Responder] {
+            let (tunnel, packet) = packet(self.pair.node(side));
             self.handle(side, EdgeInput::Inner { tunnel, packet: &packet });
         }
         self.advance(Duration::from_secs(1));
@@ -238,6 +238,30 @@ fn isakmp_sas(node: &Node) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
         }
     }
     sas.into_values().collect()
+}
+
+/// A packet between the inner hosts of the newest tunnel of an end; without one, of those that a
+/// connection has if it gets no address.
+fn packet(node: &Node) -> (TunnelId, Vec<u8>) {
+    let open = pairs(node).into_values().max_by_key(|tunnel| tunnel.0);
+    let selectors = node.events.iter().rev().find_map(|event| match event {
+        Event::ChildEstablished(up) if Some(TunnelId(up.tunnel)) == open => {
+            Some((host(&up.ts_local), host(&up.ts_remote)))
+        }
+        _ => None,
+    });
+    let (source, destination) = selectors.unwrap_or(([10, 0, 1, 1], [10, 0, 2, 1]));
+    (open.unwrap_or(TunnelId(1)), crate::v1::tests::echo(source, destination))
+}
+
+/// The only host of the selectors, or the last one of a net before its broadcast address.
+fn host(selectors: &[TrafficSelector]) -> [u8; 4] {
+    let (IpAddr::V4(first), IpAddr::V4(last)) = (selectors[0].start, selectors[0].end) else {
+        panic!("no IPv4")
+    };
+    let mut octets = last.octets();
+    octets[3] -= u8::from(first != last);
+    octets
 }
 
 /// A pair of SAs of ESP as one end has it.
