@@ -423,7 +423,8 @@ pub fn peer_config(
                 timeout: Some(Duration::from_secs(10)),
             }),
         },
-        rekey: None,
+        initial_contact: peer.initial_contact,
+        rekey: peer.life().ike.map(|span| span.0),
         life_bytes: peer.life().ike_bytes.map(|octets| octets.0),
     };
     Ok(vendor::PeerConfig {

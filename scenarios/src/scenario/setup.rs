@@ -239,6 +239,9 @@ pub struct Peer {
     /// Its own liveness checks.
     #[serde(default)]
     pub dpd: PeerDpd,
+    /// Whether it is told to say INITIAL_CONTACT with its first IKE SA.
+    #[serde(default)]
+    pub initial_contact: bool,
     /// When it demands a cookie.
     #[serde(default)]
     pub cookie: PeerCookie,
@@ -274,10 +277,12 @@ pub struct Life {
     pub child_bytes: Option<Octets>,
 }
 
-/// With which volume SAs end that a peer of IKEv1 asks for.
+/// When SAs end that a peer of IKEv1 asks for, and with which volume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PeerLife {
+    /// The time after which it authenticates anew.
+    pub ike: Option<Span>,
     /// An ISAKMP SA.
     pub ike_bytes: Option<Octets>,
     /// A child SA.

@@ -231,8 +231,10 @@ impl Words {
         if version == Version::V2 {
             lines.push(String::from("narrowing=yes"));
         }
-        // As strongSwan does by itself.
-        lines.push(String::from("initial-contact=yes"));
+        // pluto says it with a later IKE SA as well, while it has an older one.
+        if connection.initial_contact {
+            lines.push(String::from("initial-contact=yes"));
+        }
         for (side, end) in [("left", &connection.local), ("right", &connection.remote)] {
             if let Some(port) = end.port {
                 lines.push(format!("{side}ikeport={port}"));

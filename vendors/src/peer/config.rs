@@ -117,6 +117,8 @@ pub struct Connection {
     pub mobike: Option<bool>,
     /// Dead peer detection.
     pub dpd: Option<Dpd>,
+    /// Says INITIAL_CONTACT with the first IKE SA. Otherwise the daemon does as it does by itself.
+    pub initial_contact: bool,
     /// Lifetime of the IKE SA until it is rekeyed.
     pub rekey: Option<Duration>,
     /// The volume in octets with which the ISAKMP SA ends (IKEv1).

@@ -172,6 +172,10 @@ fn render_connection(
         }
     }
     put_rekey(&mut section, connection.rekey, connection.version);
+    if connection.rekey.is_some() {
+        // Otherwise a tenth of the time, which may be none: the old SA would go before the new one is up.
+        section.put("over_time", "60");
+    }
     if connection.life_bytes.is_some() {
         let why = "charon offers no kilobytes for an ISAKMP SA";
         return Err(unsupported(plane, "a volume of an IKE SA", why));

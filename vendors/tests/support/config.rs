@@ -27,6 +27,7 @@ fn side(own: (IpAddr, u8), other: (IpAddr, u8)) -> PeerConfig {
             psk: Psk::new("a key for the laboratory"),
             login: None,
             users: Vec::new(),
+            initial_contact: false,
             mode_config: ModeConfig::Off,
             ike: vec![IkeProposal {
                 encr: vec![Encr::AesCbc(256)],

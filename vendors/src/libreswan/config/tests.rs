@@ -28,6 +28,7 @@ fn config() -> PeerConfig {
             psk: Psk::new("secret"),
             login: None,
             users: Vec::new(),
+            initial_contact: false,
             mode_config: ModeConfig::Off,
             ike: vec![ike(Encr::AesCbc(128), &[Integ::Sha1], &[], 14)],
             children: vec![Child {

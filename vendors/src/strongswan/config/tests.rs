@@ -18,6 +18,7 @@ fn connection() -> Connection {
         psk: Psk::new("secret"),
         login: None,
         users: Vec::new(),
+        initial_contact: false,
         mode_config: ModeConfig::Off,
         ike: vec![IkeProposal {
             encr: vec![Encr::AesCbc(128)],
