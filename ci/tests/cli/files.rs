@@ -259,7 +259,8 @@ fn a_difference_ends_with_1_and_a_missing_tshark_with_3() {
     let (code, said) = decode(pretended_tshark("<pdml></pdml>").path());
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("frame 1: we see Ike there, tshark sees nothing"), "{said}");
-    assert!(said.contains("6 captures, 0 frames"), "{said}");
+    let count = std::fs::read_dir(&captures).unwrap().count();
+    assert!(said.contains(&format!("{count} captures, 0 frames")), "{said}");
     let (code, said) = decode(pretended_tshark("no tree").path());
     assert_eq!(code, Some(1), "{said}");
     let (code, said) = decode(tempfile::tempdir().unwrap().path());
