@@ -148,6 +148,9 @@ pub struct Case {
     /// The cell of a matrix scenario, such as `ike=aes128-sha1-modp1024`; empty otherwise.
     #[serde(default)]
     pub variant: String,
+    /// Which repetition of the case this is, from 2; 0 is the first or the only one.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub repetition: u32,
     /// The peer.
     pub peer: Peer,
     /// Who sends the first message.
@@ -213,6 +216,7 @@ impl Case {
             scenario: scenario.into(),
             title: String::new(),
             variant: String::new(),
+            repetition: 0,
             peer,
             initiator: Initiator::default(),
             verdict,
@@ -245,15 +249,18 @@ impl Case {
         self.scenario.split('/').next().unwrap_or_default()
     }
 
-    /// Names the case within a run: `<scenario>/<peer>[/<variant>]`, safe as a path and in a link.
+    /// Names the case within a run: `<scenario>/<peer>[/<variant>][/repetition-<n>]`, safe as a path and in
+    /// a link.
     pub fn key(&self) -> String {
         let scenario = self.scenario.split('/').map(slug).collect::<Vec<_>>().join("/");
-        let peer = slug(self.peer.folder());
-        if self.variant.is_empty() {
-            format!("{scenario}/{peer}")
-        } else {
-            format!("{scenario}/{peer}/{}", slug(&self.variant))
+        let mut key = format!("{scenario}/{}", slug(self.peer.folder()));
+        if !self.variant.is_empty() {
+            key = format!("{key}/{}", slug(&self.variant));
         }
+        if self.repetition > 0 {
+            key = format!("{key}/repetition-{}", self.repetition);
+        }
+        key
     }
 
     /// The folder of the case's files, relative to the folder of the report.
@@ -267,12 +274,21 @@ impl Case {
             "" => String::new(),
             variant => format!(" [{}]", one_line(variant)),
         };
-        format!("{}{variant} with {}", one_line(&self.scenario), self.peer.label())
+        let repetition = match self.repetition {
+            0 => String::new(),
+            number => format!(" (repetition {number})"),
+        };
+        format!("{}{variant} with {}{repetition}", one_line(&self.scenario), self.peer.label())
     }
 }
 
 fn once() -> u32 {
     1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What was tested, precisely enough to get it again.

@@ -200,6 +200,23 @@ fn cases_of_one_name_and_stray_timelines_are_told() {
 }
 
 #[test]
+fn each_repetition_has_files_of_its_own() {
+    let (mut report, _) = small();
+    let mut again = report.cases[0].clone();
+    again.repetition = 2;
+    let (first, second) = (report.cases[0].key(), again.key());
+    assert_eq!(second, format!("{first}/repetition-2"));
+    assert!(again.label().ends_with("(repetition 2)"), "{}", again.label());
+    report.cases.push(again);
+    let dir = tempfile::tempdir().unwrap();
+    let written = write_run(dir.path(), &report, &[], &[]).unwrap();
+    assert_eq!(written.warnings, Vec::<String>::new());
+    for key in [first, second] {
+        assert!(dir.path().join(format!("cases/{key}/verdict.json")).exists(), "{key}");
+    }
+}
+
+#[test]
 fn committed_schemas_are_current() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
     for (name, text) in json_schemas() {

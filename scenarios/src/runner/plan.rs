@@ -124,6 +124,8 @@ pub struct Planned<'a> {
     pub case: &'a Case,
     /// Against whom.
     pub peer: PeerChoice,
+    /// Which repetition this is, from 2; 0 is the first.
+    pub repetition: u32,
     pub(super) tested: Tested,
 }
 
@@ -152,7 +154,8 @@ pub fn plan<'a>(
             for peer in peers.iter().filter(wanted) {
                 let tested = peer.tested(scenario, case);
                 let number = planned.len();
-                planned.push(Planned { number, scenario, case, peer: *peer, tested });
+                let (peer, repetition) = (*peer, 0);
+                planned.push(Planned { number, scenario, case, peer, repetition, tested });
             }
         }
     }

@@ -107,7 +107,11 @@ pub async fn run(
     let runnable: Vec<Planned<'_>> = planned
         .into_iter()
         .filter(|one| !one.peer.needs_containers() || containers.is_some())
-        .flat_map(|one| (0..options.repeat.max(1)).map(move |_| one.clone()))
+        .flat_map(|one| {
+            let nth = |number| if number == 1 { 0 } else { number };
+            (1..=options.repeat.max(1))
+                .map(move |number| Planned { repetition: nth(number), ..one.clone() })
+        })
         .collect();
     observer.planned(runnable.len());
 

@@ -35,6 +35,7 @@ pub(super) fn blank(one: &Planned<'_>, options: &RunOptions) -> Row {
     let mut row = Row::new(one.scenario.id.clone(), peer, Verdict::Inconclusive);
     row.title.clone_from(&one.scenario.title);
     row.variant = one.case.name();
+    row.repetition = one.repetition;
     row.initiator = match one.case.initiator {
         Side::Peer => Initiator::Peer,
         Side::Edge => Initiator::Edge,
