@@ -149,13 +149,15 @@ impl Libreswan {
         let add =
             |(name, _): &(String, bool)| format!("addconn --config {CONF} {} 2>&1; ", quote(name));
         let adds: String = rendered.names.iter().map(add).collect();
-        let script = format!("whack --rereadsecrets; {adds}whack --status");
+        let script = format!("whack --rereadsecrets; {adds}echo {STATUS}; whack --status");
         let output = shell.output(&script, SHORT).await?;
-        // addconn ends with 0 even when pluto refuses what it was told.
-        let loaded = status::connections(&output);
+        // addconn ends with 0 even when pluto refuses what it was told, and what it says of a conn looks
+        // like a line of the status.
+        let (said, status) = output.split_once(STATUS).unwrap_or((&output, ""));
+        let loaded = status::connections(status);
         let missing = rendered.names.iter().find(|(name, _)| !loaded.contains(name));
         if let Some((name, _)) = missing {
-            return Err(self.not_loaded(name, position, &output).await?);
+            return Err(self.not_loaded(name, position, said).await?);
         }
         for (name, _) in rendered.names.iter().filter(|(_, initiate)| *initiate) {
             self.whack(&format!("--name {} --initiate --asynchronous", quote(name))).await?;
@@ -183,18 +185,17 @@ impl Libreswan {
     }
 
     /// Why a conn is not there: what pluto cannot do, in its own words, or a mistake of ours.
-    async fn not_loaded(&self, name: &str, position: u64, output: &str) -> Result<Error> {
+    async fn not_loaded(&self, name: &str, position: u64, said: &str) -> Result<Error> {
         let log = self.plane.shell().read_file(LOG, position).await?;
         if let Some(why) = refusal(&log) {
             let peer = self.about.name.clone();
             let what = format!("connection {name}");
             return Ok(crate::Unsupported { peer, what, why }.into());
         }
-        let said: Vec<_> = output.lines().filter(|line| !line.starts_with("000")).collect();
         Ok(Error::Command {
             command: format!("ipsec addconn {name}"),
             status: 0,
-            output: format!("{}\n{log}", said.join("\n")),
+            output: format!("{said}\n{log}"),
         })
     }
 
@@ -472,6 +473,8 @@ fn capabilities(all: bool) -> BTreeSet<Capability> {
 const DELETE: Duration = Duration::from_secs(5);
 const CONF: &str = "/etc/ipsec.conf";
 const SECRETS: &str = "/etc/ipsec.secrets";
+/// What stands between what is said about loading and the status.
+const STATUS: &str = "== status";
 
 /// pluto's own words, if it refuses a connection for what it asks for.
 fn refusal(log: &str) -> Option<String> {
