@@ -167,7 +167,7 @@ impl Endpoint {
         };
         match header.version.major {
             2 => {}
-            1 => return self.ikev1(now, path, bytes),
+            1 => return self.ikev1(now, path, &header, bytes),
             major => return self.wrong_version(now, path, &header, len, major),
         }
         let raw = match RawMessage::decode(bytes) {
@@ -193,9 +193,10 @@ impl Endpoint {
         }
     }
 
-    fn ikev1(&mut self, now: Time, path: Path, bytes: &[u8]) {
-        if let Ok(raw) = RawMessage::decode(bytes)
-            && !self.ikev1.is_for_sa(&raw.header)
+    fn ikev1(&mut self, now: Time, path: Path, header: &Header, bytes: &[u8]) {
+        if header.exchange == ExchangeType::INFORMATIONAL_V1
+            && !self.ikev1.is_for_sa(header)
+            && let Ok(raw) = RawMessage::decode(bytes)
             && self.hint(now, path, &raw)
         {
             return;

@@ -4,10 +4,10 @@ use core::net::SocketAddr;
 
 use super::auth::{Authenticator, accepted, asks, certificates_for};
 use super::common::{
-    Exchanged, Features, belongs, choose, identity, key_pair, one, outgoing, refuse, tell_identity,
-    values, vendor_ids,
+    Exchanged, Features, belongs, choose, identity, initial_contact, key_pair, one, outgoing,
+    refuse, tell_identity, values, vendor_ids,
 };
-use super::failure::{Attempt, Failure};
+use super::failure::Attempt;
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
 use crate::event::{CloseReason, DropReason, Event, Ikev1Established, NatStatus, Role};
@@ -214,10 +214,7 @@ impl AwaitFinal {
         let message = match read {
             Ok(message) => message,
             Err(reason) => {
-                match reason {
-                    DropReason::BadIcv => attempt.refuse(remote_id, &Failure::Wrong, cx),
-                    reason => arrival.dropped(reason, cx),
-                }
+                attempt.unread(remote_id, reason, cx);
                 return Next::State(State::AwaitFinal(self));
             }
         };
@@ -251,12 +248,7 @@ impl AwaitFinal {
             }
             None => NatStatus::default(),
         };
-        // In clear anybody may have put it there (RFC 2407, section 4.6.3).
-        let initial_contact = is_encrypted(&arrival.raw.header)
-            && message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT);
-        if initial_contact {
-            cx.initial_contact(ike);
-        }
+        let initial_contact = initial_contact(cx, ike, arrival, message);
         let this = *self;
         let Phase1Choice { auth, lifetime, .. } = this.choice;
         let mode = Ikev1Mode::Aggressive;

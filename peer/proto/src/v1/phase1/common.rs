@@ -20,7 +20,7 @@ use crate::v1::outgoing::Outgoing;
 use crate::v1::sa::Arrival;
 use crate::v2::window::{Due, Pending, Schedule};
 use crate::wire::v1::num::Phase1Auth;
-use crate::wire::v1::{Message, Notify, NotifyKind, Payload, Sa, VendorId, vendor};
+use crate::wire::v1::{Message, Notify, NotifyKind, Payload, Sa, VendorId, is_encrypted, vendor};
 use crate::wire::{ExchangeType, Header, IkeSpi};
 
 /// What a peer can do besides RFC 2409, as its vendor IDs say.
@@ -151,6 +151,22 @@ pub(super) fn outgoing(
     response: bool,
 ) -> Outgoing {
     Outgoing { spi_i, spi_r, exchange, message_id: 0, response, commit: false }
+}
+
+/// Whether the peer says in its last message of phase 1 that it has no other SA with us, which is told. In
+/// clear anybody may have put it there (RFC 2407, section 4.6.3).
+pub(super) fn initial_contact(
+    cx: &mut Context,
+    ike: IkeHandle,
+    arrival: &Arrival<'_>,
+    message: &Message,
+) -> bool {
+    let says = is_encrypted(&arrival.raw.header)
+        && message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT);
+    if says {
+        cx.initial_contact(ike);
+    }
+    says
 }
 
 /// An initiator's message that waits for its answer.

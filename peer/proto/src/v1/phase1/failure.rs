@@ -30,6 +30,15 @@ pub(super) struct Attempt<'a> {
 }
 
 impl Attempt<'_> {
+    /// Drops a message that could not be read, as one that proves nothing if its content is as good as
+    /// random.
+    pub(super) fn unread(&self, id: &v2::Id, reason: DropReason, cx: &mut Context) {
+        match reason {
+            DropReason::BadIcv => self.refuse(id, &Failure::Wrong, cx),
+            reason => self.arrival.dropped(reason, cx),
+        }
+    }
+
     /// Drops the message. With a pre-shared key the peer gets no word, as most likely it has another key
     /// and could not read it. With signatures it is told what is wrong under keys that only it has, in a
     /// message whose length is always the same (RFC 2408, sections 4.8, 5.9 and 5.12).

@@ -2,10 +2,10 @@
 
 use super::auth::{Authenticator, accepted, asks, certificates_for};
 use super::common::{
-    Exchanged, Features, belongs, choose, identity, key_pair, one, outgoing, refuse,
-    refuse_protected, tell_identity, values, vendor_ids,
+    Exchanged, Features, belongs, choose, identity, initial_contact, key_pair, one, outgoing,
+    refuse, refuse_protected, tell_identity, values, vendor_ids,
 };
-use super::failure::{Attempt, Failure};
+use super::failure::Attempt;
 use crate::crypto::SecretBytes;
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
@@ -292,10 +292,7 @@ impl AwaitAuth {
         let (opened, (id_i, id_body)) = match read {
             Ok(read) => read,
             Err(reason) => {
-                match reason {
-                    DropReason::BadIcv => attempt.refuse(&address, &Failure::Wrong, cx),
-                    reason => arrival.dropped(reason, cx),
-                }
+                attempt.unread(&address, reason, cx);
                 return Next::State(State::AwaitAuth(self));
             }
         };
@@ -310,10 +307,10 @@ impl AwaitAuth {
             // A true copy may follow.
             return Next::State(State::AwaitAuth(self));
         }
-        if !self.may_be(ike, now, arrival, (&id_i, &opened.next_iv), cx) {
+        if !self.may_be(ike, now, arrival, (&id_i, &base), cx) {
             return Next::Closed(State::AwaitAuth(self), CloseReason::AuthenticationFailed);
         }
-        self.established(ike, now, arrival, id_i, opened.next_iv, &opened.message, cx)
+        self.established(ike, now, arrival, id_i, base, &opened.message, cx)
     }
 
     /// Whether the identity that the peer has proven is that of the key's credential. With signatures
@@ -372,11 +369,7 @@ impl AwaitAuth {
         if !sealed.bytes.is_empty() {
             cx.transmit(arrival.path, &sealed.bytes);
         }
-        let initial_contact =
-            message.notifies().any(|notify| notify.kind == NotifyKind::INITIAL_CONTACT);
-        if initial_contact {
-            cx.initial_contact(ike);
-        }
+        let initial_contact = initial_contact(cx, ike, arrival, message);
         let this = *self;
         let Phase1Choice { auth, lifetime, .. } = this.agreed.choice;
         let named = this.agreed.named.as_ref();
