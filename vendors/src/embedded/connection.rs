@@ -246,8 +246,7 @@ fn credentials(config: &PeerConfig) -> Result<Vec<Credential>> {
 /// Refuses what the core does not do.
 fn check(connection: &Connection) -> Result<()> {
     let no_core = |what| Err(unsupported(what, "the core does not do it"));
-    let logs_in = connection.login.is_some() || !connection.users.is_empty();
-    if logs_in && mode_of(connection).is_none() {
+    if connection.has_xauth() && mode_of(connection).is_none() {
         return Err(unsupported("XAUTH in IKEv2", "it belongs to IKEv1"));
     }
     if connection.mode_config != ModeConfig::Off && mode_of(connection).is_none() {

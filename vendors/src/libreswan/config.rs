@@ -193,23 +193,22 @@ impl Words {
             // The key of either side is that of its certificate.
             lines.extend(["left", "right"].map(|side| format!("{side}rsasigkey=%cert")));
         }
-        match (&connection.login, version) {
-            (Some(_), Version::V2) => return Err(unsupported("XAUTH", "it belongs to IKEv1")),
-            (Some(Login { then: Some(_), .. }), _) => {
+        if connection.has_xauth() && version == Version::V2 {
+            return Err(unsupported("XAUTH", "it belongs to IKEv1"));
+        }
+        match &connection.login {
+            Some(Login { then: Some(_), .. }) => {
                 let why = "pluto looks a password up once, and answers with it each time";
                 return Err(unsupported("another password when asked again", why));
             }
-            (Some(login), _) => lines.extend([
+            Some(login) => lines.extend([
                 String::from("leftxauthclient=yes"),
                 String::from("rightxauthserver=yes"),
                 format!("leftusername={}", login.name),
             ]),
-            (None, _) => {}
+            None => {}
         }
         if !connection.users.is_empty() {
-            if version == Version::V2 {
-                return Err(unsupported("XAUTH", "it belongs to IKEv1"));
-            }
             lines.extend([
                 String::from("leftxauthserver=yes"),
                 String::from("rightxauthclient=yes"),

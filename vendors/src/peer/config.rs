@@ -125,6 +125,13 @@ pub struct Connection {
     pub life_bytes: Option<u64>,
 }
 
+impl Connection {
+    /// Whether either end has to log in by XAUTH.
+    pub fn has_xauth(&self) -> bool {
+        self.login.is_some() || !self.users.is_empty()
+    }
+}
+
 /// A user of XAUTH.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Login {

@@ -189,18 +189,15 @@ fn render_connection(
         }
         section.put(name, side);
     }
+    if connection.has_xauth() && connection.version == Version::V2 {
+        return Err(unsupported(plane, "XAUTH in IKEv2", "it belongs to IKEv1"));
+    }
     if let Some(login) = &connection.login {
-        if connection.version == Version::V2 {
-            return Err(unsupported(plane, "XAUTH in IKEv2", "it belongs to IKEv1"));
-        }
         // A second round of the own side, after the one with the key.
         let auth = Node::section().with("auth", "xauth").with("xauth_id", login.name.as_str());
         section.put("local-xauth", auth);
     }
     if !connection.users.is_empty() {
-        if connection.version == Version::V2 {
-            return Err(unsupported(plane, "XAUTH in IKEv2", "it belongs to IKEv1"));
-        }
         section.put("remote-xauth", Node::section().with("auth", "xauth-generic"));
     }
     put_mode_config(&mut section, connection, plane)?;
