@@ -3,9 +3,11 @@
 //! A transcript says what went into the edge and what came out of it. Whoever wants to know what it
 //! says, a reader, a comparison or a snapshot, lets the auditor decode what this makes of it.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use ikeproof_audit::{Observed, Sender, Transport};
+use ikeproof_proto::edge::ESP_PROTOCOL;
 use ikeproof_proto::event::KeyLogEntry;
 use ikeproof_proto::io::Channel;
 use ikeproof_proto::time::Time;
@@ -42,12 +44,7 @@ fn arrived(at: Time, what: &Recorded) -> Option<Observed> {
             let marker = *channel == Channel::Nat;
             (Transport::Udp { src: *remote, dst: *local, marker }, hex)
         }
-        Recorded::Raw { protocol: 50, local, remote, hex } => {
-            (Transport::Esp { src: *remote, dst: *local }, hex)
-        }
-        Recorded::Raw { protocol: AH_PROTOCOL, local, remote, hex } => {
-            (Transport::Ah { src: *remote, dst: *local }, hex)
-        }
+        Recorded::Raw { protocol, local, remote, hex } => (raw(*protocol, *remote, *local)?, hex),
         _ => return None,
     };
     Some(Observed { at, from: Sender::Peer, transport, bytes: hex.0.clone() })
@@ -59,13 +56,17 @@ fn departed(at: Time, what: &OutputLine) -> Option<Observed> {
             let marker = *channel == Channel::Nat;
             (Transport::Udp { src: *local, dst: *remote, marker }, hex)
         }
-        OutputLine::Raw { protocol: 50, local, remote, hex } => {
-            (Transport::Esp { src: *local, dst: *remote }, hex)
-        }
-        OutputLine::Raw { protocol: AH_PROTOCOL, local, remote, hex } => {
-            (Transport::Ah { src: *local, dst: *remote }, hex)
-        }
+        OutputLine::Raw { protocol, local, remote, hex } => (raw(*protocol, *local, *remote)?, hex),
         _ => return None,
     };
     Some(Observed { at, from: Sender::Edge, transport, bytes: hex.0.clone() })
+}
+
+/// How a packet of a protocol of its own travels, if the auditor knows the protocol.
+fn raw(protocol: u8, src: IpAddr, dst: IpAddr) -> Option<Transport> {
+    match protocol {
+        ESP_PROTOCOL => Some(Transport::Esp { src, dst }),
+        AH_PROTOCOL => Some(Transport::Ah { src, dst }),
+        _ => None,
+    }
 }

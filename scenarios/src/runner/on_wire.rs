@@ -104,25 +104,23 @@ impl CaseRun<'_> {
             let why = format!("the largest outer packet has {largest} octets, expected {exactly}");
             wrong.push((CheckName::OuterExactly, why));
         }
-        let repeated = seen::requests_sent_again(&log);
-        if let Some(least) = wanted.retransmissions
-            && repeated < usize::try_from(least).unwrap_or(usize::MAX)
-        {
-            let why = format!("{repeated} requests were sent more than once, expected {least}");
-            wrong.push((CheckName::Retransmissions, why));
-        }
         let (repeated, overtaken) = seen::disturbed(&log);
-        if let Some(least) = wanted.repeated
-            && repeated < usize::try_from(least).unwrap_or(usize::MAX)
-        {
-            let why = format!("{repeated} datagrams arrived twice, expected {least}");
-            wrong.push((CheckName::Repeated, why));
-        }
-        if let Some(least) = wanted.overtaken
-            && overtaken < usize::try_from(least).unwrap_or(usize::MAX)
-        {
-            let why = format!("{overtaken} datagrams were overtaken, expected {least}");
-            wrong.push((CheckName::Overtaken, why));
+        let sent_again = seen::requests_sent_again(&log);
+        for (name, least, seen, what) in [
+            (
+                CheckName::Retransmissions,
+                wanted.retransmissions,
+                sent_again,
+                "requests were sent more than once",
+            ),
+            (CheckName::Repeated, wanted.repeated, repeated, "datagrams arrived twice"),
+            (CheckName::Overtaken, wanted.overtaken, overtaken, "datagrams were overtaken"),
+        ] {
+            if let Some(least) = least
+                && seen < usize::try_from(least).unwrap_or(usize::MAX)
+            {
+                wrong.push((name, format!("{seen} {what}, expected {least}")));
+            }
         }
         wrong
     }

@@ -294,6 +294,12 @@ fn size(peers: &[Peer]) -> CertificateSize {
     if peers.iter().any(is_large) { CertificateSize::Large } else { CertificateSize::Ordinary }
 }
 
+/// A user of XAUTH with the password of this label.
+fn login(name: &str, label: &str, seed: u64) -> vendor::Login {
+    let password = vendor::Psk::new(key(seed, label));
+    vendor::Login { name: name.to_owned(), password, then: None }
+}
+
 /// The mode of phase 1 that a peer of IKEv1 uses.
 fn mode(peer: &Peer) -> Ikev1Mode {
     peer.mode.as_ref().map_or_else(Ikev1Mode::default, |mode| *mode.get_ref())
@@ -394,20 +400,11 @@ pub fn peer_config(
             identity: Some(vendor_identity(&remote_id)),
         },
         psk: vendor::Psk::new(key(seed, &peer.psk)),
-        login: peer.login.as_ref().map(|login| vendor::Login {
-            name: login.name.clone(),
-            password: vendor::Psk::new(key(seed, &login.password)),
-            then: login.then.as_ref().map(|label| vendor::Psk::new(key(seed, label))),
+        login: peer.login.as_ref().map(|user| vendor::Login {
+            then: user.then.as_ref().map(|label| vendor::Psk::new(key(seed, label))),
+            ..login(&user.name, &user.password, seed)
         }),
-        users: peer
-            .users
-            .iter()
-            .map(|user| vendor::Login {
-                name: user.name.clone(),
-                password: vendor::Psk::new(key(seed, &user.password)),
-                then: None,
-            })
-            .collect(),
+        users: peer.users.iter().map(|user| login(&user.name, &user.password, seed)).collect(),
         mode_config: peer.mode_config,
         ike: peer.ike.iter().map(ike_proposal).collect::<Result<_, _>>()?,
         children,

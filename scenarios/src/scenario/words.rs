@@ -202,12 +202,8 @@ impl<'de> Deserialize<'de> for PayloadName {
             PayloadKind::VENDOR_ID,
             PayloadKind::ATTRIBUTES,
         ];
-        let mut known = PayloadKind::KNOWN.iter().filter(|kind| !with_type.contains(kind));
-        known.clone().find(|kind| kind.to_string() == name).copied().map(Self).ok_or_else(|| {
-            let names: Vec<_> = known.by_ref().map(|name| format!("`{name}`")).collect();
-            let names = names.join(", ");
-            de::Error::custom(format!("unknown variant `{name}`, expected one of {names}"))
-        })
+        let known = PayloadKind::KNOWN.iter().filter(|kind| !with_type.contains(kind));
+        named(&name, &known.copied().collect::<Vec<_>>()).map(Self)
     }
 }
 
@@ -299,12 +295,17 @@ impl<'de> Deserialize<'de> for Notify {
         let v2 = NotifyType::KNOWN.iter().filter(|kind| kind.0 < 16_384).map(|it| (*it).into());
         let v1 = NotifyKind::KNOWN.iter().map(|kind| (*kind).into());
         let known: Vec<Notification> = v2.chain(v1).collect();
-        known.iter().find(|kind| kind.to_string() == name).copied().map(Self).ok_or_else(|| {
-            let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
-            let names = names.join(", ");
-            de::Error::custom(format!("unknown variant `{name}`, expected one of {names}"))
-        })
+        named(&name, &known).map(Self)
     }
+}
+
+/// The one of these that is called so. The error is in serde's words, from which the nearest is found.
+fn named<T: Copy + fmt::Display, E: de::Error>(name: &str, known: &[T]) -> Result<T, E> {
+    known.iter().find(|one| one.to_string() == name).copied().ok_or_else(|| {
+        let names: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+        let names = names.join(", ");
+        E::custom(format!("unknown variant `{name}`, expected one of {names}"))
+    })
 }
 
 macro_rules! from_text {
