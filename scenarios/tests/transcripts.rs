@@ -12,6 +12,7 @@ use ikeproof_proto::event::Event;
 use ikeproof_proto::replay::{Likeness, replay};
 use ikeproof_proto::time::Time;
 use ikeproof_proto::transcript::{InputLine, Line, OutputLine, Recorded, Transcript};
+use ikeproof_proto::wire::Header;
 use ikeproof_reports::timeline::SideEvent;
 use ikeproof_scenarios::recorded::observed;
 use ikeproof_scenarios::runner::side_event;
@@ -58,6 +59,22 @@ fn recordings_of_both_peers_replay_identically() {
             assert_eq!(replayed.likeness, Likeness::Identical, "{name}, {with}: {differences:#?}");
         }
     }
+}
+
+/// The message of this major version that an input or an output is, without a non-ESP marker, and where
+/// it begins.
+fn message(line: &Line, major: u8) -> Option<(usize, &[u8])> {
+    let bytes = match line {
+        Line::In(InputLine { what: Recorded::Udp { hex, .. }, .. }) => &hex.0,
+        Line::Out(out) => match &**out {
+            OutputLine::Udp { hex, .. } => &hex.0,
+            _ => return None,
+        },
+        _ => return None,
+    };
+    let start = if bytes.starts_with(&[0; 4]) { 4 } else { 0 };
+    let message = &bytes[start..];
+    (Header::decode(message).ok()?.version.major == major).then_some((start, message))
 }
 
 /// A session as a reader sees it: each message by its payloads, what the auditor finds in it, and each

@@ -117,20 +117,9 @@ pub fn made() -> Vec<(String, Transcript)> {
     made
 }
 
-/// The message of IKEv1 that an input is, without a non-ESP marker, and where it begins.
+/// The message of IKEv1 that an input or an output is, and where it begins.
 fn message(line: &Line) -> Option<(usize, &[u8])> {
-    let bytes = match line {
-        Line::In(InputLine { what: Recorded::Udp { hex, .. }, .. }) => &hex.0,
-        Line::Out(out) => match &**out {
-            OutputLine::Udp { hex, .. } => &hex.0,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let start = if bytes.starts_with(&[0; 4]) { 4 } else { 0 };
-    let message = &bytes[start..];
-    let header = Header::decode(message).ok()?;
-    (header.version.major == 1).then_some((start, message))
+    super::message(line, 1)
 }
 
 /// What may be changed unnoticed in the input at `line`, by its octets.

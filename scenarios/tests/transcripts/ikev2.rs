@@ -10,7 +10,7 @@ use ikeproof_proto::event::Event;
 use ikeproof_proto::io::{Command, IkeHandle};
 use ikeproof_proto::replay::replay;
 use ikeproof_proto::testing::{Pair, Side, connection, endpoint_config};
-use ikeproof_proto::transcript::{InputLine, Line, OutputLine, Recorded, Transcript};
+use ikeproof_proto::transcript::{Line, OutputLine, Transcript};
 use ikeproof_proto::wire::num::{ExchangeType, NotifyType, PayloadType};
 use ikeproof_proto::wire::{Header, RawMessage};
 
@@ -80,18 +80,9 @@ fn sessions() -> Vec<(String, Transcript, Effects)> {
     all.map(inputs_of).collect()
 }
 
-/// The message of IKEv2 that an input or an output is, without a non-ESP marker.
+/// The message of IKEv2 that an input or an output is.
 fn message(line: &Line) -> Option<&[u8]> {
-    let bytes = match line {
-        Line::In(InputLine { what: Recorded::Udp { hex, .. }, .. }) => &hex.0,
-        Line::Out(out) => match &**out {
-            OutputLine::Udp { hex, .. } => &hex.0,
-            _ => return None,
-        },
-        _ => return None,
-    };
-    let message = bytes.strip_prefix(&[0; 4]).unwrap_or(bytes);
-    (Header::decode(message).ok()?.version.major == 2).then_some(message)
+    super::message(line, 2).map(|(_, message)| message)
 }
 
 /// Whether an input is of the exchange that is in clear.
