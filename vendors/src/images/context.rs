@@ -73,6 +73,7 @@ impl Image {
             Self::Guest => vec![
                 ("Dockerfile", include_str!("../../images/guest/Dockerfile")),
                 APT_INSTALL,
+                FETCH_FROM,
                 AGENT,
                 ("guest-start", include_str!("../../images/guest/guest-start")),
                 ("guest-init", include_str!("../../images/guest/guest-init")),
@@ -88,7 +89,7 @@ impl Image {
             Self::LibreswanSrc => vec![
                 ("Dockerfile", include_str!("../../images/libreswan-src/Dockerfile")),
                 APT_INSTALL,
-                ("fetch-source", include_str!("../../images/libreswan-src/fetch-source")),
+                FETCH_FROM,
             ],
             Self::Router => vec![
                 ("Dockerfile", include_str!("../../images/router/Dockerfile")),
@@ -135,6 +136,7 @@ impl Image {
 /// What the names of our images begin with.
 pub(super) const PREFIX: &str = "ikeproof/";
 const APT_INSTALL: (&str, &str) = ("apt-install", include_str!("../../images/guest/apt-install"));
+const FETCH_FROM: (&str, &str) = ("fetch-from", include_str!("../../images/guest/fetch-from"));
 const AGENT: (&str, &str) = ("agent", include_str!("../../images/guest/agent"));
 
 #[cfg(test)]
