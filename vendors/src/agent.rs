@@ -159,6 +159,12 @@ impl Shell {
         self.output(&format!("@read {from} {path}"), FILE).await
     }
 
+    /// Waits until there is a file or a socket; false if there is none by then.
+    pub async fn appears(&self, path: &str, within: Duration) -> Result<bool> {
+        let command = format!("@wait {} {path}", within.as_secs());
+        Ok(self.run(&command, within + FILE).await?.status == 0)
+    }
+
     /// The size of a file in octets; 0 if there is no such file.
     pub async fn file_size(&self, path: &str) -> Result<u64> {
         let text = self.output(&format!("@size {path}"), FILE).await?;

@@ -4,30 +4,37 @@ use std::{
     collections::BTreeMap,
     net::{IpAddr, SocketAddr},
     sync::Arc,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::FutureExt;
 
 use crate::{
     Error, Result,
-    peer::{Listening, Tcp},
+    peer::{InnerAddress, Listening, Tcp},
     plane::{Plane, SHORT},
 };
 
 /// Listens for one connection, and returns once the listener is bound.
 pub(crate) async fn listen(plane: Arc<Plane>, tcp: &Tcp) -> Result<Listening> {
-    let port = tcp.remote.port();
+    let (port, is_v4) = (tcp.remote.port(), tcp.remote.is_ipv4());
     let local = tcp.local.unwrap_or(IpAddr::V4(plane.address));
     let command = tcp.listen_command();
     let within = tcp.within;
     let server = plane.clone();
     let task = tokio::spawn(async move { server.shell().run(&command, within).await });
-    let bound = format!(
-        "i=0; while [ $i -lt 100 ]; do ss -Hltn 'sport = :{port}' | grep -q . && exit 0; \
-         i=$((i + 1)); sleep 0.05; done; exit 1"
-    );
-    plane.shell().output(&bound, SHORT).await?;
+    let table = if is_v4 { "/proc/net/tcp" } else { "/proc/net/tcp6" };
+    let began = Instant::now();
+    while !listens(&plane.shell().read_file(table, 0).await?, port) {
+        if began.elapsed() > SHORT {
+            return Err(Error::Timeout {
+                what: format!("a listener on port {port} in the peer"),
+                within: SHORT,
+                last: String::from("nobody listens"),
+            });
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     let report = async move {
         let finished = task.await.map_err(|error| Error::Io {
             doing: String::from("waiting for a listener in the peer"),
@@ -38,16 +45,39 @@ pub(crate) async fn listen(plane: Arc<Plane>, tcp: &Tcp) -> Result<Listening> {
     Ok(Listening { local: SocketAddr::new(local, port), report: report.boxed() })
 }
 
-/// The kernel's state that a case must not leave behind, by section.
-pub(crate) async fn kernel_state(plane: &Plane) -> Result<BTreeMap<String, Vec<String>>> {
-    let text = plane.shell().output(KERNEL_STATE, SHORT).await?;
-    Ok(read_kernel_state(&text))
+/// Whether somebody listens on a port, by the kernel's table of sockets.
+fn listens(table: &str, port: u16) -> bool {
+    let local = format!(":{port:04X}");
+    table.lines().skip(1).any(|line| {
+        let mut words = line.split_whitespace().skip(1);
+        words.next().is_some_and(|address| address.ends_with(&local)) && words.nth(1) == Some("0A")
+    })
 }
 
-fn read_kernel_state(text: &str) -> BTreeMap<String, Vec<String>> {
+/// The kernel's state that a case must not leave behind, by section. The inside addresses are the driver's own
+/// and not in it.
+pub(crate) async fn kernel_state(plane: &Plane) -> Result<Sections> {
+    // A kernel without XFRM has an error to say, and no policies and states.
+    let command = "ip -o -batch -";
+    let most = plane.shell().run_with(command, KERNEL_STATE.as_bytes(), SHORT).await?;
+    if sections(&most.text()).len() < SECTIONS.len() - 1 {
+        let (command, status) = (String::from(command), most.status);
+        return Err(Error::Command { command, status, output: most.complaint() });
+    }
+    let states = plane.shell().run("ip -o xfrm state", SHORT).await?;
+    let text = format!("{}{SEPARATOR}\n{}", most.text(), states.text());
+    let (link, addresses) = plane.inner().await;
+    Ok(read_kernel_state(&text, link, &addresses))
+}
+
+/// Lines by section.
+pub(crate) type Sections = BTreeMap<String, Vec<String>>;
+
+fn read_kernel_state(text: &str, inside: &str, addresses: &[InnerAddress]) -> Sections {
     let mut state = BTreeMap::new();
     for (name, lines) in SECTIONS.iter().zip(sections(text)) {
-        let kept = lines.into_iter().filter_map(|line| lasting(name, line));
+        let lines = lines.into_iter().filter(|line| !is_of_inside(name, line, inside, addresses));
+        let kept = lines.filter_map(|line| lasting(name, line));
         let mut kept: Vec<String> = kept.collect();
         kept.sort();
         state.insert((*name).to_owned(), kept);
@@ -59,14 +89,35 @@ fn read_kernel_state(text: &str) -> BTreeMap<String, Vec<String>> {
 fn sections(text: &str) -> Vec<Vec<&str>> {
     let mut sections = vec![Vec::new()];
     for line in text.lines() {
-        // The last section is that of all links, with the separator's own among them.
-        if line.starts_with(SEPARATOR) && sections.len() < SECTIONS.len() {
+        if line.starts_with(SEPARATOR) {
             sections.push(Vec::new());
         } else if let Some(last) = sections.last_mut() {
             last.push(line);
         }
     }
     sections
+}
+
+/// Whether a line is one of the inside addresses, or what the kernel makes of them by itself.
+fn is_of_inside(section: &str, line: &str, inside: &str, addresses: &[InnerAddress]) -> bool {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let of_link = words.contains(&inside);
+    match section {
+        "routes" => {
+            let mentioned = |it: &InnerAddress| words.contains(&it.address.to_string().as_str());
+            of_link && line.contains("proto kernel") && addresses.iter().any(mentioned)
+        }
+        "addresses" => {
+            let is_it = |it: &InnerAddress| {
+                words.iter().any(|word| {
+                    word.split_once('/')
+                        .is_some_and(|(address, _)| address == it.address.to_string())
+                })
+            };
+            of_link && addresses.iter().any(is_it)
+        }
+        _ => false,
+    }
 }
 
 /// The part of a line that does not change by itself.
@@ -177,25 +228,20 @@ pub(crate) async fn kill(plane: &Plane, names: &str) -> Result<()> {
     plane.shell().output(&script, Duration::from_secs(10)).await.map(drop)
 }
 
-/// The parts of the kernel's state, in the order in which [`KERNEL_STATE`] writes them.
-const SECTIONS: [&str; 6] = ["xfrm-state", "xfrm-policy", "routes", "rules", "addresses", "links"];
+/// The parts of the kernel's state, in the order in which [`KERNEL_STATE`] writes them; the last one is asked
+/// for by itself.
+const SECTIONS: [&str; 6] = ["routes", "rules", "addresses", "links", "xfrm-policy", "xfrm-state"];
 /// How the line begins that stands between two sections.
 const SEPARATOR: &str = "1: lo:";
-/// Processes are dear in a guest, so `ip` is asked for as much as possible at a time; `ip xfrm` ends the
-/// process. The loopback's link is the separator: `ip -batch` has no other.
-const KERNEL_STATE: &str = "ip -o xfrm state 2>/dev/null\n\
-    echo '1: lo:'\n\
-    ip -o xfrm policy 2>/dev/null\n\
-    ip -o -batch - <<END\n\
-    link show dev lo\n\
-    route show table all\n\
+/// What `ip` is asked for at a time, since processes are dear in a guest; `ip xfrm` ends the process. The loopback's link is the separator: `ip -batch` has no other. It is the first of all links, too.
+const KERNEL_STATE: &str = "route show table all\n\
     link show dev lo\n\
     rule\n\
     link show dev lo\n\
     addr show\n\
-    link show dev lo\n\
     link show\n\
-    END\n";
+    link show dev lo\n\
+    xfrm policy\n";
 
 #[cfg(test)]
 mod tests {
@@ -223,29 +269,42 @@ mod tests {
     }
 
     #[test]
+    fn a_listener_is_found_in_the_table_of_sockets() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr\n   \
+            0: 0107070A:1E61 00000000:0000 0A 00000000:00000000 00:00000000\n   \
+            1: 0107070A:1E62 0101640A:C350 01 00000000:00000000 00:00000000\n";
+        assert_eq!([7777, 7778, 7779].map(|port| listens(table, port)), [true, false, false]);
+    }
+
+    #[test]
     fn the_kernels_state_is_read_by_section() {
-        let text = "src 10.0.0.1 dst 10.0.0.2 \\\tproto esp spi 0x1 \\\treplay-window 32\n\
-            1: lo: <LOOPBACK>\n\
-            src 10.1.0.0/16 dst 10.2.0.0/16 \\\tdir out \\\ttmpl src 10.0.0.1 \\\t\tproto esp\n\
-            src 0.0.0.0/0 dst 0.0.0.0/0 \\\tsocket in priority 0\n\
-            1: lo: <LOOPBACK>\n\
-            default via 10.0.0.1 dev vec0 \n\
+        let text = "default via 10.0.0.1 dev vec0 \n\
             fe80::/64 dev vec0 proto kernel\n\
+            10.7.0.0/24 dev inner0 proto kernel scope link src 10.7.0.1 \n\
+            10.7.0.0/24 dev vec0 table 220 proto static src 10.7.0.1 \n\
             1: lo: <LOOPBACK>\n\
             0:\tfrom all lookup local\n\
             1: lo: <LOOPBACK>\n\
             2: vec0    inet 10.0.0.5/24 scope global vec0\\       valid_lft forever\n\
             2: vec0    inet6 fe80::1/64 scope link\n\
+            4: inner0    inet 10.7.0.1/24 scope global inner0\\       valid_lft forever\n\
+            4: inner0    inet 10.7.9.9/24 scope global inner0\\       valid_lft forever\n\
             1: lo: <LOOPBACK>\n\
+            2: vec0: <UP>\n\
             1: lo: <LOOPBACK>\n\
-            2: vec0: <UP>\n";
-        let state = read_kernel_state(text);
+            src 10.1.0.0/16 dst 10.2.0.0/16 \\\tdir out \\\ttmpl src 10.0.0.1 \\\t\tproto esp\n\
+            src 0.0.0.0/0 dst 0.0.0.0/0 \\\tsocket in priority 0\n\
+            1: lo:\n\
+            src 10.0.0.1 dst 10.0.0.2 \\\tproto esp spi 0x1 \\\treplay-window 32\n";
+        let inside = InnerAddress { address: [10, 7, 0, 1].into(), prefix: 24 };
+        let state = read_kernel_state(text, "inner0", &[inside]);
         let lines = |name: &str| state.get(name).cloned().unwrap_or_default();
         assert_eq!(lines("xfrm-state"), ["src 10.0.0.1 dst 10.0.0.2 \\\tproto esp spi 0x1 "]);
         assert_eq!(lines("xfrm-policy").len(), 1, "policies of sockets come and go");
-        assert_eq!(lines("routes"), ["default via 10.0.0.1 dev vec0"]);
+        let daemons = "10.7.0.0/24 dev vec0 table 220 proto static src 10.7.0.1";
+        assert_eq!(lines("routes"), [daemons, "default via 10.0.0.1 dev vec0"]);
         assert_eq!(lines("rules"), ["0:\tfrom all lookup local"]);
-        assert_eq!(lines("addresses"), ["vec0 inet 10.0.0.5/24"]);
-        assert_eq!(lines("links"), ["lo:", "vec0:"]);
+        assert_eq!(lines("addresses"), ["inner0 inet 10.7.9.9/24", "vec0 inet 10.0.0.5/24"]);
+        assert_eq!(lines("links"), ["vec0:"]);
     }
 }

@@ -20,6 +20,8 @@ use crate::{
 
 /// A short command.
 pub(crate) const SHORT: Duration = Duration::from_secs(15);
+/// How long a daemon may take until it can be talked to: where many guests boot at once, long.
+pub(crate) const START: Duration = Duration::from_secs(60);
 /// The link for inside addresses.
 const INSIDE: &str = "inner0";
 /// The link for inside addresses where the kernel has no dummy links.
@@ -120,7 +122,7 @@ impl Plane {
         self.outer.stream(&["socat", "-t", "5", "STDIO", &target]).await
     }
 
-    /// Replaces the peer's inside addresses.
+    /// Replaces the peer's inside addresses. They stay for the next case, which mostly has the same.
     pub async fn set_inner(&self, addresses: &[InnerAddress]) -> Result<()> {
         let mut current = self.addresses.lock().await;
         if *current == addresses {
@@ -143,6 +145,11 @@ impl Plane {
         }
         *current = addresses.to_vec();
         Ok(())
+    }
+
+    /// The link of the inside addresses, and those that are there.
+    pub(crate) async fn inner(&self) -> (&'static str, Vec<InnerAddress>) {
+        (self.inside, self.addresses.lock().await.clone())
     }
 
     /// The link of the inside addresses: one of its own where the kernel has dummy links.

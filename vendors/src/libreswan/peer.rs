@@ -22,7 +22,7 @@ use crate::{
         About, Capability, Configured, Daemon, Difference, IkeSa, Initiated, Peer, PeerConfig,
         Pending, Reset, Rsa, StateDump, Target,
     },
-    plane::{Plane, SHORT},
+    plane::{Plane, SHORT, START},
     start::Vendor,
 };
 
@@ -82,12 +82,14 @@ impl Libreswan {
         shell.write_file(SECRETS, "").await?;
         let script = "mkdir -p /run/ikeproof /run/pluto; rm -f /run/pluto/pluto.ctl /run/pluto/pluto.pid\n\
                         setsid pluto --nofork --config /etc/ipsec.conf --secretsfile /etc/ipsec.secrets \
-            >/run/ikeproof/pluto.out 2>&1 </dev/null &\n\
-            i=0; until [ -S /run/pluto/pluto.ctl ] && whack --listen >/dev/null 2>&1; do\n\
+            >/run/ikeproof/pluto.out 2>&1 </dev/null &";
+        shell.output(script, SHORT).await?;
+        shell.appears("/run/pluto/pluto.ctl", START).await?;
+        let script = "i=0; until whack --listen >/dev/null 2>&1; do\n\
             if [ $i -ge 100 ]; then tail -n 20 /run/ikeproof/pluto.out /run/ikeproof/daemon.log >&2; exit 1; fi\n\
             i=$((i + 1)); sleep 0.1; done\n\
             whack --impair revival";
-        shell.output(script, Duration::from_secs(30)).await?;
+        shell.output(script, START).await?;
         let mut session = self.session.lock().await;
         session.daemon = daemon.clone();
         session.conns.clear();
@@ -115,8 +117,7 @@ impl Libreswan {
         let delete = |name: &String| format!("whack --name {} --delete; ", quote(name));
         let deletes: String = conns.iter().map(delete).collect();
         let script = format!("{deletes}rm -f {}; whack --rereadsecrets", config::USERS);
-        self.plane.shell().output(&script, SHORT).await?;
-        self.plane.set_inner(&[]).await
+        self.plane.shell().output(&script, SHORT).await.map(drop)
     }
 
     async fn load(&self, wanted: &PeerConfig) -> Result<Configured> {
@@ -267,12 +268,16 @@ impl Libreswan {
         // Numbers begin anew with each pluto: what an earlier one logged is of other SAs.
         let since = self.session.lock().await.log;
         let shell = self.plane.shell();
-        let script = "whack --status || exit 1; echo '###'; ip -s xfrm state";
-        let text = shell.output(script, SHORT).await?;
+        let status = self.whack("--status").await?;
+        // The kernel is asked where pluto has a state, which has a number from 1.
+        let digit = |rest: &str| rest.starts_with(|c| ('1'..='9').contains(&c));
+        let xfrm = match status.split('#').skip(1).any(digit) {
+            true => shell.output("ip -s xfrm state", SHORT).await?,
+            false => String::new(),
+        };
         let log = shell.read_file(LOG, since).await?;
-        let (status, xfrm) = text.split_once("###\n").unwrap_or((&text, ""));
-        let sas = status::read(status, xfrm, &log, IpAddr::V4(self.plane.address));
-        Ok((status.to_owned(), sas))
+        let sas = status::read(&status, &xfrm, &log, IpAddr::V4(self.plane.address));
+        Ok((status, sas))
     }
 
     async fn dump(&self) -> Result<StateDump> {

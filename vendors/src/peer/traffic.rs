@@ -15,6 +15,11 @@ use crate::{
     agent::{Shell, quote},
 };
 
+/// So many pings need not be spread over time: a pause is a process more, and dear in a guest.
+const AT_ONCE: u16 = 3;
+/// Seconds from one ping to the next.
+const SPREAD: f32 = 0.1;
+
 /// A ping to send from inside.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ping {
@@ -47,17 +52,20 @@ impl Ping {
 
     /// The command line: a ping of its own for each request. One for all waits no longer for the last answers
     /// than from one request to the next once it has had one, whatever `-W` says, and a guest on a busy host
-    /// may stand still for longer than that.
+    /// may stand still for longer than that. Many are spread over time, a few go at once.
     pub fn command(&self) -> String {
         let source = self.source.map(|source| format!(" -I {source}")).unwrap_or_default();
         let df = if self.dont_fragment { " -M do" } else { " -M dont" };
         let (wait, size, to) = (self.wait.as_secs_f32(), self.size, self.destination);
         let one = format!("ping -n -c 1 -s {size} -W {wait}{df}{source} {to}");
-        format!("for n in $(seq {}); do {one} & sleep 0.1; done; wait", self.count)
+        if self.count <= AT_ONCE {
+            return format!("{}wait", format!("{one} & ").repeat(self.count.into()));
+        }
+        format!("for n in $(seq {}); do {one} & sleep {SPREAD}; done; wait", self.count)
     }
 
     pub(crate) async fn run(&self, shell: &Shell) -> Result<PingReport> {
-        let spread = Duration::from_millis(100) * u32::from(self.count);
+        let spread = Duration::from_secs_f32(SPREAD) * u32::from(self.count);
         let limit = self.wait + spread + Duration::from_secs(10);
         let finished = shell.run(&self.command(), limit).await?;
         // "No answer" is a result; what ping itself has trouble with has no summary.

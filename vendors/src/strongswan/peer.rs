@@ -20,7 +20,7 @@ use crate::{
         About, Capability, Configured, Daemon, DataPlane, Difference, IkeSa, Initiated, Peer,
         PeerConfig, Pending, Reset, StateDump, Target,
     },
-    plane::{Plane, SHORT},
+    plane::{Plane, SHORT, START},
 };
 
 /// strongSwan in a container.
@@ -75,13 +75,15 @@ impl StrongSwan {
     async fn spawn(&self, daemon: &Daemon) -> Result<()> {
         let (conf, _) = config::strongswan_conf(daemon, self.plane.kind);
         let shell = self.plane.shell();
-        shell.write_file("/etc/strongswan.conf", &conf).await?;
+        shell.write_file(CONF, &conf).await?;
         let script = "mkdir -p /run/ikeproof; rm -f /run/charon.vici /run/charon.pid\n\
-            setsid /usr/sbin/charon-systemd >/run/ikeproof/charon.out 2>&1 </dev/null &\n\
-            i=0; while [ ! -S /run/charon.vici ]; do\n\
-            if [ $i -ge 200 ]; then tail -n 20 /run/ikeproof/charon.out >&2; exit 1; fi\n\
-            i=$((i + 1)); sleep 0.05; done";
-        shell.output(script, Duration::from_secs(20)).await?;
+            setsid /usr/sbin/charon-systemd >/run/ikeproof/charon.out 2>&1 </dev/null &";
+        shell.output(script, SHORT).await?;
+        if !shell.appears("/run/charon.vici", START).await? {
+            let said = shell.output("tail -n 20 /run/ikeproof/charon.out", SHORT).await?;
+            let what = String::from("charon's VICI socket");
+            return Err(Error::Timeout { what, within: START, last: said });
+        }
         let mut session = self.session.lock().await;
         session.daemon = daemon.clone();
         session.killed = false;
@@ -125,8 +127,7 @@ impl StrongSwan {
         for name in self.request("get-conns", Node::section()).await?.list("conns") {
             self.request("unload-conn", Node::section().with("name", name)).await?;
         }
-        self.request("clear-creds", Node::section()).await?;
-        self.plane.set_inner(&[]).await
+        self.request("clear-creds", Node::section()).await.map(drop)
     }
 
     async fn dump(&self) -> Result<StateDump> {
@@ -157,10 +158,12 @@ impl StrongSwan {
         let rendered = config::render(wanted, self.plane.kind)?;
         let (conf, tuned) = config::strongswan_conf(&wanted.daemon, self.plane.kind);
         let loaded = self.session.lock().await.daemon.clone();
-        if loaded == wanted.daemon {
-            self.unload().await?;
-        } else {
-            self.respawn(&wanted.daemon).await?;
+        self.unload().await?;
+        if loaded != wanted.daemon {
+            // charon looks these settings up when it needs them.
+            self.plane.shell().write_file(CONF, &conf).await?;
+            self.request("reload-settings", Node::section()).await?;
+            self.session.lock().await.daemon = wanted.daemon.clone();
         }
         let position = self.plane.shell().file_size(LOG).await?;
         self.session.lock().await.log = position;
@@ -312,8 +315,7 @@ impl Peer for StrongSwan {
                     Err(error) => daemon(format!("+{error}")),
                 }
             };
-            let daemon = self.session.lock().await.daemon.clone();
-            let restarted = !left_over.is_empty() || daemon != Daemon::default();
+            let restarted = !left_over.is_empty();
             if restarted {
                 self.plane.set_inner(&[]).await?;
                 self.respawn(&Daemon::default()).await?;
@@ -334,6 +336,9 @@ impl Peer for StrongSwan {
         .boxed()
     }
 }
+
+/// charon's settings.
+const CONF: &str = "/etc/strongswan.conf";
 
 fn target_of(target: &Target) -> Node {
     match target {
