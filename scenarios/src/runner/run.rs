@@ -132,7 +132,9 @@ pub async fn run(
         wanted.iter().map(queue).filter(|queue| queue.left() > 0).collect();
     let mut workers = Vec::new();
     for queue in &queues {
-        let count = if queue.peer.needs_containers() { (options.jobs / lanes).max(1) } else { 1 };
+        // The embedded peer's cases mostly wait: beside the others, not after them.
+        let lanes = if queue.peer.needs_containers() { lanes } else { 1 };
+        let count = (options.jobs / lanes).clamp(1, queue.left());
         for _ in 0..count {
             workers.push(shared.worker(queue, &queues));
         }
