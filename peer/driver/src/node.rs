@@ -294,7 +294,7 @@ impl Node {
         answered.await.ok()
     }
 
-    /// Lets the network lose, repeat and reorder nothing by chance any more.
+    /// Lets the network lose, repeat and reorder nothing by chance any more; what is under way arrives.
     pub fn calm(&self) {
         self.request(Request::Calm);
     }
@@ -474,7 +474,7 @@ impl Runner {
             Request::AddRule(rule, answer) => {
                 let _ = answer.send(self.middlebox.add_rule(rule));
             }
-            Request::Calm => self.middlebox.calm(),
+            Request::Calm => self.middlebox.calm(self.now()),
             Request::Remap(answer) => {
                 let _ = answer.send(self.middlebox.nat_remap(None));
             }

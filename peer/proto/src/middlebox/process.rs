@@ -237,8 +237,13 @@ impl Middlebox {
         self.events.pop_front()
     }
 
-    /// Loses, repeats and reorders nothing by chance any more. Rules and delays stay.
-    pub fn calm(&mut self) {
+    /// Loses, repeats and reorders nothing by chance any more, and lets what is under way arrive now, in the order
+    /// in which it set out. Rules and delays stay.
+    pub fn calm(&mut self, now: Time) {
+        let under_way = std::mem::take(&mut self.queue).into_iter();
+        let at_once =
+            |Reverse(queued): Reverse<Queued>| Reverse(Queued { at: queued.at.min(now), ..queued });
+        self.queue = under_way.map(at_once).collect();
         for direction in [&mut self.config.to_peer, &mut self.config.to_edge] {
             for class in [&mut direction.ike, &mut direction.data] {
                 *class = Impairment { delay_ms: class.delay_ms, ..Impairment::default() };

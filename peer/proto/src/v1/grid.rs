@@ -180,7 +180,7 @@ fn run(cell: &Cell, ends: [EndpointConfig; 2], seed: u64) -> (Seen, Result<(), S
         }
     }
     session.seen.pairs = session.pairs_so_far();
-    session.wire.calm();
+    session.wire.calm(session.pair.now);
     session.advance(REPEATED);
     // Who begins an exchange repeats it for so long, and so does who waits for its last message.
     let alike = match cell.course {

@@ -83,11 +83,31 @@ fn after_a_while_the_network_can_be_calm() {
     };
     let mut middlebox = Middlebox::new(config);
     middlebox.handle(at(0), Direction::ToEdge, ike(34, 0));
-    middlebox.calm();
+    middlebox.calm(at(0));
     middlebox.handle(at(0), Direction::ToEdge, ike(35, 1));
     assert_eq!(middlebox.poll_timeout(), Some(at(5)));
     let arrived = drain(&mut middlebox);
     assert_eq!(arrived.len(), 1, "{arrived:?}");
+}
+
+#[test]
+fn in_a_calm_network_nothing_is_late() {
+    let late = Impairment {
+        duplicate: Chance::ALWAYS,
+        duplicate_after_ms: 1000,
+        reorder: Chance::ALWAYS,
+        reorder_by_ms: 200,
+        ..Impairment::default()
+    };
+    let to_edge = DirectionConfig { ike: late, data: late };
+    let mut middlebox = Middlebox::new(MiddleboxConfig { to_edge, ..MiddleboxConfig::default() });
+    middlebox.handle(at(0), Direction::ToEdge, esp(1));
+    middlebox.handle(at(1), Direction::ToEdge, esp(2));
+    middlebox.calm(at(2));
+    let arrived = drain(&mut middlebox);
+    let order: Vec<_> = arrived.iter().map(|it| it.datagram.bytes[7]).collect();
+    assert!(arrived.iter().all(|it| it.at == at(2)), "{arrived:?}");
+    assert_eq!(order, [1, 1, 2, 2]);
 }
 
 #[test]
