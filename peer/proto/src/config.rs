@@ -127,6 +127,10 @@ pub struct Timers {
     pub linger: Duration,
     /// How long a secret for cookies is used; the one before it is still accepted.
     pub cookie_secret: Duration,
+    /// How long a peer has for the ACK of a transaction exchange of IKEv1 before quick mode is sent. A peer
+    /// with several threads may read the second one of two datagrams that arrive at once first, and ends the
+    /// SA over it. With 0 nothing is waited for.
+    pub after_ack: Duration,
 }
 
 impl Default for Timers {
@@ -139,6 +143,7 @@ impl Default for Timers {
             half_open: Duration::from_secs(30),
             linger: Duration::from_secs(30),
             cookie_secret: Duration::from_secs(120),
+            after_ack: Duration::ZERO,
         }
     }
 }

@@ -195,6 +195,8 @@ pub enum TimerReason {
     Retransmit,
     /// A half-open SA is given up.
     HalfOpen,
+    /// The peer has had the time to read the last message of a transaction exchange.
+    Acknowledged,
     /// The peer may have to be probed (RFC 7296 §2.4).
     DeadPeer,
     /// A NAT mapping is kept open (RFC 3948 §4).

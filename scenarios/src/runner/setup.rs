@@ -201,7 +201,8 @@ pub fn endpoint(
             invalid_spi: edge.invalid_spi,
             ..Limits::default()
         },
-        timers: Timers::default(),
+        // charon ends an SA whose quick mode it reads before the ACK that was sent ahead of it.
+        timers: Timers { after_ack: Duration::from_millis(100), ..Timers::default() },
         faults: faults::configured(edge)?,
         log_keys: true,
     })

@@ -2,7 +2,7 @@
 
 use core::net::Ipv4Addr;
 
-use super::state::Stage;
+use super::state::{Next, Stage};
 use super::{GENERIC, Incoming, STATUS_FAIL, STATUS_OK, long};
 use crate::config::{Ikev1Options, ModeConfig};
 use crate::endpoint::context::Context;
@@ -134,7 +134,11 @@ impl Established {
         } else if matches!(self.transactions.stage, Stage::AwaitLogin { .. }) {
             let user = user.unwrap_or_default();
             cx.event(Event::XauthSucceeded { ike, of, user });
-            self.configure(ike, now, cx);
+            match self.options().map(|options| options.mode_config) {
+                // The peer goes on by itself.
+                Some(ModeConfig::Push) => self.configure(ike, now, cx),
+                _ => self.after_ack(ike, now, Next::Configure, cx),
+            }
         }
     }
 
@@ -200,8 +204,31 @@ impl Established {
         if let Some(connection) = &mut self.connection {
             connection.ts_local = vec![TrafficSelector::host(address)];
         }
+        if pushed {
+            return self.after_ack(ike, now, Next::Ask, cx);
+        }
         self.transactions.stage = Stage::Over;
         self.ask_all(ike, now, cx);
+    }
+
+    fn after_ack(&mut self, ike: IkeHandle, now: Time, next: Next, cx: &mut Context) {
+        let until = now + cx.config.timers.after_ack;
+        self.transactions.stage = Stage::Acknowledged { until, next };
+        self.ack_is_ahead(ike, now, cx);
+    }
+
+    /// Goes on once an ACK has got far enough ahead.
+    pub(super) fn ack_is_ahead(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
+        match self.transactions.stage {
+            Stage::Acknowledged { until, next: Next::Configure } if now >= until => {
+                self.configure(ike, now, cx);
+            }
+            Stage::Acknowledged { until, next: Next::Ask } if now >= until => {
+                self.transactions.stage = Stage::Over;
+                self.ask_all(ike, now, cx);
+            }
+            _ => {}
+        }
     }
 }
 

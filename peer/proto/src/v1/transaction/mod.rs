@@ -275,6 +275,7 @@ impl Established {
         now: Time,
         cx: &mut Context,
     ) -> Option<CloseReason> {
+        self.ack_is_ahead(ike, now, cx);
         let path = self.path;
         let due = match self.transactions.stage.asked_mut() {
             Some(asked) => asked.pending.timeout(path, ike, now, cx),

@@ -39,8 +39,20 @@ pub(super) enum Stage {
     PullAddress(Asked),
     /// An address that the peer gives by itself.
     AwaitAddress { until: Time },
+    /// That the peer has read an ACK of ours before more comes: of two datagrams that arrive at once, those
+    /// peers that have several threads may read the second one first, and it is too early for them then.
+    Acknowledged { until: Time, next: Next },
     /// That the peer deletes the SA, as the login was wrong.
     Refused { until: Time },
+}
+
+/// What follows an ACK.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Next {
+    /// An address is asked for, if one is wanted; then quick mode.
+    Configure,
+    /// Quick mode.
+    Ask,
 }
 
 /// A message that waits for its answer.
@@ -105,6 +117,7 @@ impl Transactions {
             Stage::AwaitAddress { until } | Stage::Refused { until } => {
                 Some((*until, TimerReason::HalfOpen))
             }
+            Stage::Acknowledged { until, .. } => Some((*until, TimerReason::Acknowledged)),
             stage => stage.asked().map(|asked| {
                 let Deadline { at, reason } = asked.pending.deadline();
                 (at, reason)

@@ -553,6 +553,30 @@ fn an_address_is_pulled_or_pushed(
     }
 }
 
+#[rstest]
+#[case(ModeConfig::Off)]
+#[case(ModeConfig::Pull)]
+#[case(ModeConfig::Push)]
+fn a_peer_may_be_given_time_for_the_last_ack(#[case] mode_config: ModeConfig) {
+    let mut edge = edge();
+    edge.remote_access.pool = Some(pool(mode_config == ModeConfig::Push));
+    let mut config = endpoint_config();
+    config.timers.after_ack = Duration::from_millis(100);
+    let mut pair = Pair::new(config, edge);
+    let mut offer = client(Ikev1Mode::Main, &["right"]);
+    offer.ikev1.as_mut().unwrap().mode_config = mode_config;
+    connect(&mut pair, offer);
+    let quick = |pair: &Pair| {
+        let is_one = |flight: &Flight| exchange(flight) == Some(ExchangeType::QUICK_MODE);
+        pair.sent.iter().filter(|(_, flight)| is_one(flight)).count()
+    };
+    pair.advance(Duration::from_millis(99));
+    assert_eq!(quick(&pair), 0);
+    pair.advance(Duration::from_millis(1));
+    assert_eq!(quick(&pair), 3);
+    assert_eq!([&pair.initiator, &pair.responder].map(children), [1, 1]);
+}
+
 #[test]
 fn addresses_are_of_one_peer_and_come_back() {
     let mut edge = edge();
