@@ -9,6 +9,7 @@
 //! The task owns the edge and keeps its rule: one input, then drain. Everybody else asks through
 //! [`Node`] and reads the [`Log`]; whoever waits for an event is woken by it, never by a clock.
 
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -139,7 +140,7 @@ enum Request {
     Release(RuleId, Release),
     Lift(RuleId, Release),
     Calm,
-    Remap(oneshot::Sender<bool>),
+    Remap(Option<IpAddr>, oneshot::Sender<bool>),
     Stop,
 }
 
@@ -299,12 +300,13 @@ impl Node {
         self.request(Request::Calm);
     }
 
-    /// Makes the NAT of the middlebox forget its mappings: what comes next comes from another port.
+    /// Makes the NAT of the middlebox forget its mappings: what comes next comes from another port, and from
+    /// `public` if an address is given.
     ///
     /// When this ends it is done. Says whether there is a NAT.
-    pub async fn remap(&self) -> bool {
+    pub async fn remap(&self, public: Option<IpAddr>) -> bool {
         let (answer, answered) = oneshot::channel();
-        self.request(Request::Remap(answer));
+        self.request(Request::Remap(public, answer));
         answered.await.unwrap_or(false)
     }
 
@@ -475,8 +477,8 @@ impl Runner {
                 let _ = answer.send(self.middlebox.add_rule(rule));
             }
             Request::Calm => self.middlebox.calm(self.now()),
-            Request::Remap(answer) => {
-                let _ = answer.send(self.middlebox.nat_remap(None));
+            Request::Remap(public, answer) => {
+                let _ = answer.send(self.middlebox.nat_remap(public));
             }
             Request::Release(rule, order) => {
                 self.middlebox.release(self.now(), rule, order);

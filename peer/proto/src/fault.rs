@@ -11,6 +11,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::crypto::dh::PublicValue;
 use crate::wire::{ExchangeType, Flags, Header, PayloadType, RawPayload, Version};
 
 /// One deviation.
@@ -92,6 +93,12 @@ pub enum Change {
         payload: PayloadType,
         /// The new content.
         body: Vec<u8>,
+    },
+    /// Has a key pair for the Key Exchange payload whose public value the tests of RFC 6989 refuse, and goes on
+    /// with the secret that follows from it. Of a group that has no such value the key pair is an honest one.
+    ReplacePublicValue {
+        /// Which one.
+        value: PublicValue,
     },
     /// Replaces the data of the notifications of a type: all of the body behind its first four octets
     /// and the SPI.
@@ -185,6 +192,18 @@ impl Faults {
     /// One more, which counts messages from now on.
     pub fn add(&mut self, fault: Fault) {
         self.all.push((fault, 0));
+    }
+
+    /// The public value that key pairs for messages of a kind get in place of their own.
+    pub fn public_value(&self, exchange: ExchangeType, response: bool) -> Option<PublicValue> {
+        self.all.iter().find_map(|(fault, _)| match fault.change {
+            Change::ReplacePublicValue { value }
+                if fault.exchange == exchange && fault.response == response =>
+            {
+                Some(value)
+            }
+            _ => None,
+        })
     }
 
     /// The changes for the next message of a kind. Call once for each message that is built.

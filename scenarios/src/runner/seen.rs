@@ -279,6 +279,7 @@ pub fn count(log: &Log, name: EventName) -> usize {
         EventName::ChildrenAdopted => {
             events(|event| matches!(event, Event::ChildrenAdopted { .. }))
         }
+        EventName::IkeEstablished => events(|event| matches!(event, Event::IkeEstablished(_))),
         EventName::ChildEstablished => events(|event| matches!(event, Event::ChildEstablished(_))),
         EventName::IkeExpired => {
             events(|event| matches!(event, Event::IkeClosed { reason: CloseReason::Expired, .. }))

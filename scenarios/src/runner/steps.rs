@@ -1,5 +1,6 @@
 //! The steps of a case other than checks: who begins, what ends, what is held back.
 
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ikeproof_proto::config::Connection;
@@ -21,6 +22,8 @@ use crate::scenario::{
 const INITIATION: Duration = Duration::from_secs(60);
 /// How long an answer is waited for in real time while a clock is moved.
 const PATIENCE: Duration = Duration::from_secs(5);
+/// Where a NAT is from then on that has got another address (TEST-NET-2 of RFC 5737, which nobody else has).
+const MOVED: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
 /// How long a delete may take.
 const GOODBYE: Duration = Duration::from_secs(10);
 
@@ -59,7 +62,7 @@ impl CaseRun<'_> {
                 self.node.calm();
                 Ok(())
             }
-            Action::Remap => match self.node.remap().await {
+            Action::Remap(remap) => match self.node.remap(remap.address.then_some(MOVED)).await {
                 true => Ok(()),
                 false => Err(Trouble::Setup("there is no NAT to remap".to_owned())),
             },

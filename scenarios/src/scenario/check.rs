@@ -121,7 +121,7 @@ fn not_played(case: &Case, out: &mut Vec<Problem>) {
         out.push(Problem::new("only the edge is told to probe: by = \"edge\"", 0..0));
     }
     if case.peers.iter().all(|peer| peer.nat != Nat::Middlebox)
-        && Step::all(&case.steps).iter().any(|it| matches!(it, Action::Remap))
+        && Step::all(&case.steps).iter().any(|it| matches!(it, Action::Remap(_)))
     {
         out.push(Problem::new("only a NAT of our own can be remapped: nat = \"middlebox\"", 0..0));
     }
@@ -297,7 +297,7 @@ fn step(step: &Step, peers: &[Peer], known: &Known, out: &mut Vec<Problem>) {
         | Action::Drop(_)
         | Action::Duplicate(_)
         | Action::Release
-        | Action::Remap
+        | Action::Remap(_)
         | Action::Calm => None,
     };
     if let Some(name) = named {

@@ -189,6 +189,8 @@ pub enum EventName {
     Narrowed,
     /// It followed the peer to another address or port.
     PeerMoved,
+    /// An IKE SA came up.
+    IkeEstablished,
     /// A child SA came up.
     ChildEstablished,
     /// The life of an IKE SA ended.

@@ -50,7 +50,7 @@ pub enum Written {
     /// From now on nothing is lost, repeated or overtaken by chance.
     Calm(All),
     /// The NAT forgets its mappings: what the peer sends next comes from other ports.
-    Remap(All),
+    Remap(Remap),
     /// Lose messages.
     Drop(MessageMatch),
     /// Let messages arrive twice.
@@ -161,7 +161,15 @@ pub struct Which {
     pub peer: Option<Spanned<String>>,
 }
 
-/// `release = {}`, `calm = {}` and `remap = {}`.
+/// How a NAT forgets its mappings.
+#[derive(Clone, Copy, Debug, PartialEq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Remap {
+    /// Whether it has got another address as well.
+    pub address: bool,
+}
+
+/// `release = {}` and `calm = {}`.
 #[derive(Clone, Copy, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct All {}
@@ -299,7 +307,7 @@ pub enum Action {
     /// From now on nothing is lost, repeated or overtaken by chance.
     Calm,
     /// The NAT forgets its mappings: what the peer sends next comes from other ports.
-    Remap,
+    Remap(Remap),
     /// Lose messages.
     Drop(MessageMatch),
     /// Let messages arrive twice.
@@ -363,7 +371,7 @@ impl Written {
             Self::Hold(it) => vec![Action::Hold(it)],
             Self::Release(All {}) => vec![Action::Release],
             Self::Calm(All {}) => vec![Action::Calm],
-            Self::Remap(All {}) => vec![Action::Remap],
+            Self::Remap(it) => vec![Action::Remap(it)],
             Self::Drop(it) => vec![Action::Drop(it)],
             Self::Duplicate(it) => vec![Action::Duplicate(it)],
             Self::Fault(it) => vec![Action::Fault(it)],

@@ -16,6 +16,10 @@
 use core::fmt;
 use std::sync::Arc;
 
+use num_bigint::BigUint;
+use serde::{Deserialize, Serialize};
+
+use super::modp;
 use super::provider::check_len;
 use super::{CryptoError, Group, Hash, Secret, SecretBytes};
 
@@ -54,7 +58,65 @@ pub(super) trait DhSecret: Send + Sync {
     fn agree(&self, peer_public: &[u8]) -> Result<SecretBytes, CryptoError>;
 }
 
+/// A public value that no private one has, or one that gives the shared secret away: what the tests of RFC
+/// 6989, section 2, are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PublicValue {
+    /// 0 of a MODP group: the secret is 0.
+    Zero,
+    /// 1 of a MODP group: the secret is 1.
+    One,
+    /// p - 1 of a MODP group: the secret is 1 or p - 1, depending on the other side's exponent.
+    PrimeMinusOne,
+    /// p of a MODP group, which is 0 for whoever does not look at the range.
+    Prime,
+    /// A point that is not on the curve of an ECP group: the right one with another last bit of y.
+    OffCurve,
+}
+
+/// A secret that does not depend on the other side.
+struct Known(SecretBytes);
+
+impl DhSecret for Known {
+    fn agree(&self, _: &[u8]) -> Result<SecretBytes, CryptoError> {
+        Ok(self.0.clone())
+    }
+}
+
 impl KeyPair {
+    /// With another public value, and the secret that a peer has who takes it for an honest one: of
+    /// [`PublicValue::PrimeMinusOne`] that of even exponents, of a point off the curve what it was. Of a group
+    /// that has no such value the pair stays as it is.
+    #[must_use]
+    pub fn with_public(mut self, value: PublicValue) -> Self {
+        let octets = self.group.public_len();
+        let padded = |number: &BigUint| {
+            let digits = number.to_bytes_be();
+            let mut padded = vec![0; octets.saturating_sub(digits.len())];
+            padded.extend_from_slice(&digits);
+            padded
+        };
+        let (zero, one) = (BigUint::ZERO, BigUint::from(1_u8));
+        let (public, secret) = match (modp::prime(self.group), value) {
+            (Some(_), PublicValue::Zero) => (zero.clone(), zero),
+            (Some(_), PublicValue::One) => (one.clone(), one),
+            (Some(prime), PublicValue::PrimeMinusOne) => (prime - 1_u8, one),
+            (Some(prime), PublicValue::Prime) => (prime, zero),
+            (None, PublicValue::OffCurve) => {
+                let curve = matches!(self.group, Group::Ecp256 | Group::Ecp384 | Group::Ecp521);
+                if let Some(last) = self.public.last_mut().filter(|_| curve) {
+                    *last ^= 1;
+                }
+                return self;
+            }
+            _ => return self,
+        };
+        self.public = padded(&public);
+        self.secret = Arc::new(Known(SecretBytes::new(padded(&secret))));
+        self
+    }
+
     pub(super) fn new(group: Group, public: Vec<u8>, secret: Arc<dyn DhSecret>) -> Self {
         Self { group, public, secret }
     }

@@ -11,7 +11,7 @@ use super::limits::ErrorReplies;
 use super::peers::Peers;
 use super::tunnels::Tunnels;
 use crate::config::EndpointConfig;
-use crate::crypto::Provider;
+use crate::crypto::{CryptoError, Group, KeyPair, Provider, dh};
 use crate::datagram;
 use crate::entropy::{Entropy, Label};
 use crate::event::{DropReason, Event, KeyLogEntry};
@@ -241,6 +241,25 @@ impl Context {
     /// From now on the endpoint deviates so.
     pub(crate) fn arm(&mut self, fault: Fault) {
         self.faults.add(fault);
+    }
+
+    /// A key pair for the Key Exchange payload of a request or a response of IKE_SA_INIT, which a fault may have
+    /// made one that nobody should agree with.
+    ///
+    /// # Errors
+    /// What the provider says.
+    pub(crate) fn init_key_pair(
+        &mut self,
+        ike: IkeHandle,
+        group: Group,
+        response: bool,
+    ) -> Result<KeyPair, CryptoError> {
+        let random = self.entropy.bytes(Label::KEY_EXCHANGE, ike.0, dh::random_len(group));
+        let pair = self.provider.dh_keypair(group, &random)?;
+        Ok(match self.faults.public_value(ExchangeType::IKE_SA_INIT, response) {
+            Some(value) => pair.with_public(value),
+            None => pair,
+        })
     }
 
     /// The faults for the next message of this kind.

@@ -1,7 +1,7 @@
 //! The ECP groups by RFC 5903 section 8, Curve25519 by RFC 7748 section 6.1, and what is refused.
 
 use super::{hex, providers};
-use crate::crypto::dh::random_len;
+use crate::crypto::dh::{PublicValue, random_len};
 use crate::crypto::{CryptoError, Group};
 
 fn holds(group: Group, i: &str, r: &str, public_i: &str, public_r: &str, shared: &str) {
@@ -163,5 +163,39 @@ fn a_curve25519_point_of_small_order_is_refused() {
                 provider.name()
             );
         }
+    }
+}
+
+#[test]
+fn a_pair_with_a_value_to_refuse_has_what_others_would_compute_with_it() {
+    use num_bigint::BigUint;
+
+    let group = Group::Modp2048;
+    let prime = crate::crypto::modp::prime(group).unwrap();
+    let exponent = BigUint::from(2_u8).pow(64) + 6_u8;
+    for provider in providers() {
+        let pair = provider.dh_keypair(group, &vec![7; random_len(group)]).unwrap();
+        let other = provider.dh_keypair(group, &vec![9; random_len(group)]).unwrap();
+        for value in
+            [PublicValue::Zero, PublicValue::One, PublicValue::PrimeMinusOne, PublicValue::Prime]
+        {
+            let ours = pair.clone().with_public(value);
+            assert_eq!(ours.public().len(), group.public_len());
+            // Nobody here agrees with it; whoever does not look gets this, by an even exponent.
+            assert!(provider.dh_agree(&other, ours.public()).is_err(), "{value:?}");
+            let theirs = BigUint::from_bytes_be(ours.public()).modpow(&exponent, &prime);
+            let secret = provider.dh_agree(&ours, other.public()).unwrap();
+            assert_eq!(BigUint::from_bytes_be(secret.expose()), theirs, "{value:?}");
+            assert_eq!(secret.expose().len(), group.public_len());
+        }
+        let same = pair.clone().with_public(PublicValue::OffCurve);
+        assert_eq!(same.public(), pair.public(), "there is no curve");
+
+        let group = Group::Ecp256;
+        let pair = provider.dh_keypair(group, &vec![7; random_len(group)]).unwrap();
+        let other = provider.dh_keypair(group, &vec![9; random_len(group)]).unwrap();
+        let ours = pair.clone().with_public(PublicValue::OffCurve);
+        assert!(provider.dh_agree(&other, ours.public()).is_err());
+        assert_eq!(pair.clone().with_public(PublicValue::Zero).public(), pair.public());
     }
 }

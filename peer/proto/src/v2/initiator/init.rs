@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::auth::{Agreed, AwaitAuth};
 use crate::config::Connection;
-use crate::crypto::dh::{self, KeyPair};
+use crate::crypto::dh::KeyPair;
 use crate::crypto::suite::{Group, IkeSuite};
 use crate::crypto::{CryptoError, SecretBytes};
 use crate::endpoint::context::{Context, Envelope};
@@ -70,7 +70,8 @@ pub(crate) fn start(
     };
     let spi_i = IkeSpi(cx.entropy.array(Label::IKE_SPI, ike.0));
     let ni = cx.entropy.bytes(Label::NONCE, ike.0, NONCE_LEN);
-    let pair = key_pair(cx, ike, group)
+    let pair = cx
+        .init_key_pair(ike, group, false)
         .map_err(|error| NotStarted::Unable { error: error.to_string() })?;
     cx.event(Event::IkeHalfOpen {
         ike,
@@ -82,11 +83,6 @@ pub(crate) fn start(
     let request = Request { spi_i, connection, ni, pair, cookie: None };
     let pending = request.send(path, now, cx);
     Ok(AwaitInit { request, path, cookies: 0, groups_tried: vec![group], refused: None, pending })
-}
-
-fn key_pair(cx: &mut Context, ike: IkeHandle, group: Group) -> Result<KeyPair, CryptoError> {
-    let random = cx.entropy.bytes(Label::KEY_EXCHANGE, ike.0, dh::random_len(group));
-    cx.provider.dh_keypair(group, &random)
 }
 
 /// The groups of a connection's proposals, in order.
@@ -247,7 +243,7 @@ impl AwaitInit {
         if self.groups_tried.contains(&group) || self.groups_tried.len() > MAX_GROUPS as usize {
             return Err((self, Useless::GroupAgain));
         }
-        let pair = match key_pair(cx, ike, group) {
+        let pair = match cx.init_key_pair(ike, group, false) {
             Ok(pair) => pair,
             Err(own) => return Err((self, own.into())),
         };

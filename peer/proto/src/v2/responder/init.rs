@@ -1,6 +1,6 @@
 //! IKE_SA_INIT as the responder: an answer that opens an IKE SA, or a refusal that keeps nothing.
 
-use crate::crypto::{CryptoError, dh};
+use crate::crypto::CryptoError;
 use crate::endpoint::context::{Context, Envelope};
 use crate::entropy::Label;
 use crate::event::{DropReason, Event, Offer, Role};
@@ -65,10 +65,8 @@ pub(crate) fn init(
         }
     };
 
-    let random = cx.entropy.bytes(Label::KEY_EXCHANGE, ike.0, dh::random_len(suite.group));
     let agreed = cx
-        .provider
-        .dh_keypair(suite.group, &random)
+        .init_key_pair(ike, suite.group, true)
         .and_then(|pair| Ok((cx.provider.dh_agree(&pair, &offer.ke.data)?, pair)));
     let (shared, pair) = match agreed {
         Ok(agreed) => agreed,
