@@ -21,7 +21,7 @@ use crate::support::ikeproof;
 /// Where an engine of this host listens.
 const ENGINE: &str = "/var/run/docker.sock";
 /// How long a run of one scenario may take, or the end of a longer one.
-const RUN: Duration = Duration::from_secs(120);
+const RUN: Duration = Duration::from_secs(300);
 /// A scenario of a few seconds.
 const SHORT: &str = "v2/connect";
 
