@@ -59,8 +59,8 @@ struct Ours {
 pub fn check(capture: &Capture, options: &Options, tshark: &Tshark) -> Result<Report, Stop> {
     let mut report = Report::default();
     let mut ours = our_frames(capture, options, &mut report)?;
-    let warnings = their_frames(capture, options, tshark, |number, theirs| {
-        report.take(number, ours.remove(&number).as_ref(), &theirs);
+    let warnings = their_frames(capture, options, tshark, |number, theirs, cut| {
+        report.take(number, ours.remove(&number).as_ref(), &theirs, cut);
     })?;
     report.notes.extend(warnings.iter().map(|it| without_place(it)));
     for (frame, ours) in ours {
@@ -70,12 +70,12 @@ pub fn check(capture: &Capture, options: &Options, tshark: &Tshark) -> Result<Re
     Ok(report)
 }
 
-/// What tshark sees, frame by frame. Returns what it warns of.
+/// What tshark sees, frame by frame, and whether the frame is cut short. Returns what it warns of.
 fn their_frames(
     capture: &Capture,
     options: &Options,
     tshark: &Tshark,
-    mut each: impl FnMut(u64, Seen),
+    mut each: impl FnMut(u64, Seen, bool),
 ) -> Result<Vec<String>, Stop> {
     let profile = profile(capture.keys.as_deref())?;
     let question = Question {
@@ -87,7 +87,7 @@ fn their_frames(
     };
     let each = |packet: Packet| {
         if let Some(theirs) = theirs::seen(&packet) {
-            each(packet.number, theirs);
+            each(packet.number, theirs, theirs::is_cut(&packet));
         }
     };
     tshark.read(&capture.file, &question, each).map_err(|error| match error {
@@ -107,8 +107,12 @@ impl Report {
         self.notes.extend(other.notes.iter().cloned());
     }
 
-    fn take(&mut self, frame: u64, ours: Option<&Ours>, theirs: &Seen) {
+    fn take(&mut self, frame: u64, ours: Option<&Ours>, theirs: &Seen, cut: bool) {
         let Some(ours) = ours else {
+            if cut {
+                *self.exceptions.entry(Exception::Cut).or_default() += 1;
+                return;
+            }
             let says = format!("tshark sees {:?} there, we see nothing", theirs.kind);
             self.differences.push((frame, says));
             return;
@@ -264,7 +268,7 @@ mod tests {
         for name in CAPTURES.into_iter().chain(IKEV1) {
             let (capture, options) = (capture(name), Options::default());
             let mut theirs = BTreeMap::new();
-            let keep = |number, seen| drop(theirs.insert(number, seen));
+            let keep = |number, seen, _| drop(theirs.insert(number, seen));
             their_frames(&capture, &options, &tshark, keep).unwrap();
             let ours = our_frames(&capture, &options, &mut Report::default()).unwrap();
             let mut changed = 0;
@@ -278,7 +282,7 @@ mod tests {
                     fact.value.push('0');
                     let name = fact.name;
                     let mut report = Report::default();
-                    report.take(number, Some(&Ours { seen, ..it }), &theirs[&number]);
+                    report.take(number, Some(&Ours { seen, ..it }), &theirs[&number], false);
                     let [(frame, says)] = &report.differences[..] else {
                         panic!("{name}: {report:?}")
                     };
@@ -335,6 +339,25 @@ mod tests {
         println!("{total:?}");
         let count = |exception| total.exceptions.get(&exception).copied().unwrap_or_default();
         assert!(count(Exception::Forged) > 100 && count(Exception::Broken) > 10, "{total:?}");
+    }
+
+    #[test]
+    fn a_frame_that_is_shorter_than_its_header_says_is_counted() {
+        let Some(tshark) = tshark() else { return };
+        let whole = capture("strongswan-connect");
+        let mut bytes = std::fs::read(&whole.file).unwrap();
+        let start = bytes.as_ptr().addr();
+        let packets = ikeproof_audit::capture::packets(&bytes).unwrap();
+        let esp = packets.iter().find(|packet| packet.bytes[ETHERNET + 9] == 50).unwrap();
+        let length = esp.bytes.as_ptr().addr() - start + ETHERNET + 2;
+        // As in the header of the first fragment of a packet.
+        bytes[length..length + 2].copy_from_slice(&1500_u16.to_be_bytes());
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), bytes).unwrap();
+        let cut = Capture { file: file.path().to_owned(), keys: whole.keys };
+        let report = check(&cut, &Options::default(), &tshark).unwrap();
+        assert_eq!(report.differences, []);
+        assert_eq!(report.exceptions, BTreeMap::from([(Exception::Cut, 1)]));
     }
 
     /// Without an ICV both decrypt what nobody has sent, and tshark makes more of garbage than we do: it

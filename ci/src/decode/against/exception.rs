@@ -13,6 +13,8 @@ pub enum Exception {
     Unchecked,
     /// Both sides say that the frame is broken.
     Broken,
+    /// The frame is shorter than its IP header says.
+    Cut,
     /// Our decoding refuses a part of the frame that tshark shows.
     Refused,
     /// IKE with something else where the non-ESP marker has to be.
@@ -46,6 +48,10 @@ impl fmt::Display for Exception {
             Self::Unchecked => "decrypted by both, and tshark does not say whether the ICV is right",
             Self::Broken => {
                 "broken, as both say: tshark shows what it can of a broken frame, we show nothing"
+            }
+            Self::Cut => {
+                "shorter than its IP header says: tshark reads on, we take it for no packet. A host's bridge that \
+                 puts fragments together and makes new ones of them leaves such a frame now and then"
             }
             Self::Refused => {
                 "broken, as we say and tshark does not: we show what is in front of what we refuse"

@@ -67,6 +67,11 @@ pub fn seen(packet: &Packet) -> Option<Seen> {
     Some(seen)
 }
 
+/// Whether a frame is shorter than its IPv4 header says.
+pub fn is_cut(packet: &Packet) -> bool {
+    packet.protocols("ip").any(|ip| ip.find("ip.bogus_ip_length").is_some())
+}
+
 fn transport(facts: &mut Facts, protocol: &Field) {
     if matches!(protocol.name.as_str(), "ip" | "ipv6" | "udp") {
         protocol.fields.iter().for_each(|field| keep(facts, field, TRANSPORT));
