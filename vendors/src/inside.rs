@@ -233,7 +233,8 @@ pub(crate) async fn kill(plane: &Plane, names: &str) -> Result<()> {
 const SECTIONS: [&str; 6] = ["routes", "rules", "addresses", "links", "xfrm-policy", "xfrm-state"];
 /// How the line begins that stands between two sections.
 const SEPARATOR: &str = "1: lo:";
-/// What `ip` is asked for at a time, since processes are dear in a guest; `ip xfrm` ends the process. The loopback's link is the separator: `ip -batch` has no other. It is the first of all links, too.
+/// What `ip` is asked for at a time, since processes are dear in a guest; `ip xfrm` ends the process. The
+/// loopback's link is the separator: `ip -batch` has no other. It is the first of all links, too.
 const KERNEL_STATE: &str = "route show table all\n\
     link show dev lo\n\
     rule\n\
