@@ -76,7 +76,7 @@ pub struct RunArgs {
     /// The seed of everything that is random; drawn and printed if absent.
     #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
-    /// How many lanes with containers run at a time, and as many of the embedded peer beside them; three for
+    /// How many lanes with containers run at a time, and as many of the embedded peer beside them; four for
     /// each processor if absent.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub jobs: Option<usize>,

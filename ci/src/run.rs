@@ -240,7 +240,7 @@ fn draw_seed() -> Result<u64, Stop> {
 }
 
 /// Most of the time a case waits: for a peer, for a timer, for what must not come.
-const LANES_PER_PROCESSOR: usize = 3;
+const LANES_PER_PROCESSOR: usize = 4;
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
