@@ -32,10 +32,7 @@ impl Established {
     /// Gets an address if the connection wants one, and goes on to quick mode.
     pub(super) fn configure(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
         match self.options().map(|options| options.mode_config).unwrap_or_default() {
-            ModeConfig::Off => {
-                self.transactions.stage = Stage::Over;
-                self.ask_all(ike, now, cx);
-            }
+            ModeConfig::Off => self.begin_quick_mode(ike, now, cx),
             ModeConfig::Pull => {
                 let attributes = WANTED.map(|kind| long(kind, [])).to_vec();
                 let identifier = Self::new_identifier(ike, cx);
@@ -205,8 +202,13 @@ impl Established {
             connection.ts_local = vec![TrafficSelector::host(address)];
         }
         if pushed {
-            return self.after_ack(ike, now, Next::Ask, cx);
+            self.after_ack(ike, now, Next::Ask, cx);
+        } else {
+            self.begin_quick_mode(ike, now, cx);
         }
+    }
+
+    fn begin_quick_mode(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
         self.transactions.stage = Stage::Over;
         self.ask_all(ike, now, cx);
     }
@@ -219,15 +221,13 @@ impl Established {
 
     /// Goes on once an ACK has got far enough ahead.
     pub(super) fn ack_is_ahead(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
-        match self.transactions.stage {
-            Stage::Acknowledged { until, next: Next::Configure } if now >= until => {
-                self.configure(ike, now, cx);
+        if let Stage::Acknowledged { until, next } = self.transactions.stage
+            && now >= until
+        {
+            match next {
+                Next::Configure => self.configure(ike, now, cx),
+                Next::Ask => self.begin_quick_mode(ike, now, cx),
             }
-            Stage::Acknowledged { until, next: Next::Ask } if now >= until => {
-                self.transactions.stage = Stage::Over;
-                self.ask_all(ike, now, cx);
-            }
-            _ => {}
         }
     }
 }
