@@ -101,23 +101,15 @@ fn sections(text: &str) -> Vec<Vec<&str>> {
 /// Whether a line is one of the inside addresses, or what the kernel makes of them by itself.
 fn is_of_inside(section: &str, line: &str, inside: &str, addresses: &[InnerAddress]) -> bool {
     let words: Vec<&str> = line.split_whitespace().collect();
-    let of_link = words.contains(&inside);
-    match section {
-        "routes" => {
-            let mentioned = |it: &InnerAddress| words.contains(&it.address.to_string().as_str());
-            of_link && line.contains("proto kernel") && addresses.iter().any(mentioned)
+    let is_one = |text: &str| addresses.iter().any(|it| it.address.to_string() == text);
+    words.contains(&inside)
+        && match section {
+            "routes" => line.contains("proto kernel") && words.iter().any(|word| is_one(word)),
+            "addresses" => {
+                words.iter().filter_map(|it| it.split_once('/')).any(|(it, _)| is_one(it))
+            }
+            _ => false,
         }
-        "addresses" => {
-            let is_it = |it: &InnerAddress| {
-                words.iter().any(|word| {
-                    word.split_once('/')
-                        .is_some_and(|(address, _)| address == it.address.to_string())
-                })
-            };
-            of_link && addresses.iter().any(is_it)
-        }
-        _ => false,
-    }
 }
 
 /// The part of a line that does not change by itself.
