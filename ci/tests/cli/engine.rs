@@ -11,12 +11,11 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::ikeproof;
+use crate::support::{ikeproof, signal_to};
 
 /// Where an engine of this host listens.
 const ENGINE: &str = "/var/run/docker.sock";
@@ -109,10 +108,6 @@ impl Run {
         panic!("no case has passed: {:#?}", self.said);
     }
 
-    fn interrupt(&self) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGINT).unwrap();
-    }
-
     /// Its exit status and its report.
     fn end(&mut self) -> (Option<i32>, Value) {
         if let Some(stderr) = self.child.stderr.take() {
@@ -191,7 +186,7 @@ fn an_interrupted_run_reports_what_was_done_and_leaves_nothing() {
     let mut run = lab.run("out", &["--repeat", "50", SHORT]);
     run.passed();
     assert!(!lab.left().is_empty(), "there is something to leave behind");
-    run.interrupt();
+    signal_to(&run.child, Signal::SIGINT);
     let (status, report) = run.end();
     assert_eq!(status, Some(3));
     assert_eq!(report["run"]["complete"], false);

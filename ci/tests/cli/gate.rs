@@ -5,9 +5,8 @@ use std::path::Path;
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::support::ikeproof;
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use crate::support::{ikeproof, signal_to};
+use nix::sys::signal::Signal;
 use rstest::rstest;
 use serde_json::Value;
 
@@ -130,7 +129,7 @@ fn a_run_that_waits_for_the_engine_can_be_interrupted() {
     // It is at the engine now.
     let connection = silent.accept().unwrap();
     let began = Instant::now();
-    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), Signal::SIGINT).unwrap();
+    signal_to(&child, Signal::SIGINT);
     let status = child.wait().unwrap();
     assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
     drop(connection);

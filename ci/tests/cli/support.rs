@@ -19,6 +19,11 @@ pub fn ikeproof(arguments: &[&str]) -> Command {
     command
 }
 
+/// Sends a signal to a run that was started here.
+pub fn signal_to(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(i32::try_from(child.id()).unwrap()), signal).unwrap();
+}
+
 /// `ikeproof serve` with JSON events, running.
 #[derive(Debug)]
 pub struct Server {
@@ -78,7 +83,7 @@ impl Server {
 
     /// Sends a signal.
     pub fn signal(&self, signal: Signal) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), signal).unwrap();
+        signal_to(&self.child, signal);
     }
 
     /// Waits for the end: the exit status and all events.
