@@ -202,6 +202,8 @@ pub struct Ikev1Options {
     pub nat_traversal: NatTraversal,
     /// Sends the third message of aggressive mode in clear, which RFC 2409 leaves open.
     pub clear_third_message: bool,
+    /// Stays on its port where a NAT was found, and asks for ESP in UDP there, against RFC 3947, section 4.
+    pub keeps_port: bool,
     /// Authenticates by signatures with these (RFC 2409, section 5.1), by the pre-shared key without.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub certificates: Option<Certificates>,

@@ -16,7 +16,7 @@ use crate::policy::{self, Ikev1Mode};
 use crate::time::Time;
 use crate::v1::channel::{Channel, KeyMaterial, NONCE_LEN};
 use crate::v1::established::{Established, LastAnswer, Opening};
-use crate::v1::natt::{self, NatT};
+use crate::v1::natt::NatT;
 use crate::v1::sa::{Arrival, Next, State};
 use crate::wire::v1::num::{Phase1Attr, Phase1Auth};
 use crate::wire::v1::{Id, Message, Payload};
@@ -240,10 +240,8 @@ impl InitiatorAggressive {
         let Answer { spi_r, suite, auth, seconds, features, exchanged, id, message, .. } = answer;
         let (spi_i, connection) = (self.start.spi_i, &self.start.connection);
         let nat = self.start.nat(found);
-        let mut path = self.waiting.path;
-        if features.natt.is_some() && nat.found() {
-            path = natt::float(path, connection.nat_ports);
-        }
+        let moves = features.natt.is_some() && nat.found();
+        let path = self.start.path_behind(self.waiting.path, moves);
         let own_id = Payload::Id(Id::of_host(&connection.id)).body();
         let claim = exchanged.claim(Role::Initiator, (spi_i, spi_r), &own_id);
         let hash = channel.phase1_hash(cx, &claim);

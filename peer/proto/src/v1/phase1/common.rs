@@ -119,6 +119,12 @@ impl Start {
         Ok(Self { spi_i, connection, offer, path })
     }
 
+    /// Where all that follows NAT discovery goes; `found` if both ends speak of one and there is one.
+    pub(super) fn path_behind(&self, path: Path, found: bool) -> Path {
+        let keeps_port = self.connection.ikev1.as_ref().is_some_and(|options| options.keeps_port);
+        if found && !keeps_port { natt::float(path, self.connection.nat_ports) } else { path }
+    }
+
     pub(super) fn options(&self) -> Ikev1Options {
         self.connection.ikev1.clone().unwrap_or_default()
     }

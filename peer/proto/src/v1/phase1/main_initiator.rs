@@ -15,7 +15,7 @@ use crate::policy::{self, Ikev1Mode};
 use crate::time::Time;
 use crate::v1::channel::{Channel, KeyMaterial, NONCE_LEN};
 use crate::v1::established::{Established, Opening};
-use crate::v1::natt::{self, NatT};
+use crate::v1::natt::NatT;
 use crate::v1::sa::{Arrival, Next, State};
 use crate::wire::v1::num::Phase1Auth;
 use crate::wire::v1::{Id, Message, Notify, NotifyKind, Payload, is_encrypted};
@@ -255,10 +255,7 @@ impl MainKe {
             Err(error) => return Err((self, DropReason::Unable { error: error.to_string() })),
         };
         let nat = start.nat(found);
-        let mut path = self.waiting.path;
-        if features.natt.is_some() && nat.found() {
-            path = natt::float(path, start.connection.nat_ports);
-        }
+        let path = start.path_behind(self.waiting.path, features.natt.is_some() && nat.found());
         let id = Payload::Id(Id::of_host(&start.connection.id));
         let claim_body = id.body();
         let claim = exchanged.claim(role, (spi_i, spi_r), &claim_body);

@@ -130,10 +130,13 @@ impl Established {
     }
 
     /// What a quick mode on `path` works with. ESP in UDP goes beside IKE (rfc3948-2.1-esp-ports-same-as-ike)
-    /// and not on port 500 (reading R10), so an ISAKMP SA that stays there has none.
+    /// and not on port 500 (reading R10), so an ISAKMP SA that stays there has none, unless the own end is
+    /// told to deviate.
     fn around(&self, ike: IkeHandle, now: Time, path: Path) -> Surroundings<'_> {
         let nat = self.nat.found() && self.features.natt.is_some();
-        let found = if path.channel == Channel::Nat { self.nat } else { NatStatus::default() };
+        let keeps_port = self.options().is_some_and(|options| options.keeps_port);
+        let on_port = path.channel == Channel::Nat || keeps_port;
+        let found = if on_port { self.nat } else { NatStatus::default() };
         Surroundings {
             ike,
             now,

@@ -176,6 +176,23 @@ fn a_peer_that_stays_on_500_behind_a_nat_gets_no_esp_in_udp() {
     assert_eq!(sas(&pair), [1, 1]);
 }
 
+#[rstest]
+fn an_initiator_that_keeps_its_port_gets_no_tunnel(
+    #[values(Ikev1Mode::Main, Ikev1Mode::Aggressive)] mode: Ikev1Mode,
+) {
+    let mut pair = pair();
+    let mut offer = natted(mode, true);
+    offer.ikev1 = Some(Ikev1Options { mode, keeps_port: true, ..Ikev1Options::default() });
+    connect(&mut pair, offer);
+    assert_eq!(both(&pair), [(true, false); 2], "{:#?}", pair.responder.events);
+    assert!(ports(&pair).iter().all(|(_, local, remote)| (*local, *remote) == (500, 500)));
+    let refused = pair.responder.find(|event| match event {
+        Event::ProposalRefused { refusal, answer, .. } => Some((refusal.names("R10"), *answer)),
+        _ => None,
+    });
+    assert_eq!(refused, Some((true, NotifyKind::NO_PROPOSAL_CHOSEN.into())));
+}
+
 #[test]
 fn esp_in_udp_on_500_is_dropped_and_told() {
     let mut pair = behind_nat();

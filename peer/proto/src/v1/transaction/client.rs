@@ -19,7 +19,7 @@ use crate::wire::v1::num::ConfigAttr;
 use crate::wire::v2::TrafficSelector;
 
 impl Established {
-    fn options(&self) -> Option<&Ikev1Options> {
+    pub(in crate::v1) fn options(&self) -> Option<&Ikev1Options> {
         self.connection.as_ref()?.ikev1.as_ref()
     }
 
