@@ -301,6 +301,9 @@ pub fn count(log: &Log, name: EventName) -> usize {
         EventName::AddressAssigned => {
             events(|event| matches!(event, Event::AddressAssigned { to: Side::Peer, .. }))
         }
+        EventName::AddressReceived => {
+            events(|event| matches!(event, Event::AddressAssigned { to: Side::Local, .. }))
+        }
         EventName::FaultApplied => events(|event| matches!(event, Event::FaultApplied { .. })),
         EventName::OverMtu => events(|event| matches!(event, Event::OverMtu { .. })),
         EventName::InitialContact => events(|event| matches!(event, Event::InitialContact { .. })),

@@ -278,6 +278,7 @@ pub fn edge_connection(
                     mode: mode(peer),
                     nat_traversal: edge.begins.nat_traversal,
                     clear_third_message: edge.begins.clear_third_message,
+                    mode_config: edge.begins.mode_config,
                     certificates: certificates.transpose()?,
                     xauth: edge.login.iter().map(|user| xauth_user(user, seed)).collect(),
                     ..Ikev1Options::default()
@@ -406,10 +407,12 @@ pub fn peer_config(
             ..login(&user.name, &user.password, seed)
         }),
         users: peer.users.iter().map(|user| login(&user.name, &user.password, seed)).collect(),
+        pool: peer.pool.clone(),
         mode_config: peer.mode_config,
         ike: peer.ike.iter().map(ike_proposal).collect::<Result<_, _>>()?,
         children,
         force_encap: false,
+        keeps_port: peer.keeps_port,
         fragmentation: Some(
             peer.fragmentation.as_ref().map_or(Fragmentation::Off, |it| *it.get_ref()),
         ),

@@ -107,7 +107,7 @@ pub enum Retry {
     Cookie,
 }
 
-/// How one side said no: exactly one of the first five.
+/// How one side said no: exactly one of the first five, and `rule` and `by` not with silence or a delete.
 #[derive(Clone, Debug, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Refused {
@@ -209,6 +209,8 @@ pub enum EventName {
     HeldFromEdge,
     /// It gave the peer an inner address.
     AddressAssigned,
+    /// It got an inner address from the peer.
+    AddressReceived,
     /// Pairs of SAs came under a newer ISAKMP SA with the same peer.
     ChildrenAdopted,
     /// It delivered a packet of the peer's that was larger than the MTU.
@@ -493,7 +495,10 @@ impl Refused {
             self.child.is_some(),
             self.authentication.is_some(),
         ];
+        // What nobody says has no rule, and a delete ends what both had agreed on.
+        let is_said = self.silence.is_none() && self.delete.is_none();
         ways.into_iter().filter(|way| *way).count() == 1
+            && (is_said || (self.rule.is_none() && self.by.is_none()))
             && self.silence != Some(false)
             && self.delete != Some(false)
             && self.authentication != Some(false)

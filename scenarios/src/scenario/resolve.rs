@@ -57,6 +57,9 @@ impl Edge {
         timers.dpd = self.dpd.map_or(timers.dpd, |dpd| dpd == Switch::On);
         timers.ike_life = self.life.ike.map_or(timers.ike_life, |life| life.0.as_secs());
         timers.child_life = self.life.child.map_or(timers.child_life, |life| life.0.as_secs());
+        if let (Some(commit), Some(ikev1)) = (self.commit, &mut policy.ikev1) {
+            ikev1.commit = commit == Switch::On;
+        }
         if !self.ike.is_empty() {
             policy.ike.offer.clone_from(&self.ike);
         }

@@ -75,6 +75,8 @@ pub struct Edge {
     /// What it does about messages of IKEv1 that do not fit into a packet.
     #[serde(default)]
     pub fragmentation: Fragmentation,
+    /// Whether it sets the commit bit as a responder of quick mode, if not as the profile says.
+    pub commit: Option<Switch>,
     /// What it says about ESP and AH for which it has no SA.
     #[serde(default)]
     pub invalid_spi: InvalidSpi,
@@ -202,6 +204,8 @@ pub struct Peer {
     /// Who may log in by XAUTH, in IKEv1 and as responder. Where there are users, the edge has to.
     #[serde(default)]
     pub users: Vec<LoginSpec>,
+    /// The inner addresses that it gives to the edge, in IKEv1 and as responder.
+    pub pool: Option<AddressPool>,
     /// How it gets its inner address, in IKEv1 and as initiator. Its `inner` says which one that must be.
     #[serde(default)]
     pub mode_config: ModeConfig,
@@ -231,6 +235,9 @@ pub struct Peer {
     /// The port that it begins on.
     #[serde(default)]
     pub start_port: Port,
+    /// Whether it stays on port 500 where there is a NAT, in IKEv1 and as initiator.
+    #[serde(default)]
+    pub keeps_port: bool,
     /// Whether it announces MOBIKE.
     #[serde(default)]
     pub mobike: bool,
@@ -299,6 +306,8 @@ pub struct Begins {
     pub clear_third_message: bool,
     /// Tells the peer of a NAT that is not there.
     pub pretend_nat: bool,
+    /// How it gets an inner address from the peer, in IKEv1.
+    pub mode_config: ModeConfig,
 }
 
 /// The version of IKE.

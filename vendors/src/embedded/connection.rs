@@ -82,6 +82,7 @@ pub(super) fn endpoint(config: &PeerConfig) -> Result<(EndpointConfig, Configure
                 .flat_map(|it| &it.users)
                 .flat_map(xauth_users)
                 .collect(),
+            pool: config.connections.iter().find_map(|it| it.pool.clone()),
             ..RemoteAccess::default()
         },
         limits: limits(config),
@@ -160,6 +161,7 @@ pub(super) fn initiation(
             certificates: certificates.cloned(),
             xauth: connection.login.iter().flat_map(xauth_users).collect(),
             mode_config: connection.mode_config,
+            keeps_port: connection.keeps_port,
             ..Ikev1Options::default()
         }),
         force_encapsulation: connection.force_encap,
@@ -249,11 +251,15 @@ fn check(connection: &Connection) -> Result<()> {
     if connection.has_xauth() && mode_of(connection).is_none() {
         return Err(unsupported("XAUTH in IKEv2", "it belongs to IKEv1"));
     }
-    if connection.mode_config != ModeConfig::Off && mode_of(connection).is_none() {
+    let configures = connection.mode_config != ModeConfig::Off || connection.pool.is_some();
+    if configures && mode_of(connection).is_none() {
         return Err(unsupported("mode-config in IKEv2", "it belongs to IKEv1"));
     }
     if connection.mobike == Some(true) {
         return no_core("MOBIKE");
+    }
+    if connection.keeps_port && mode_of(connection).is_none() {
+        return no_core("staying on port 500 in IKEv2");
     }
     let fragments = connection.fragmentation.is_some_and(|one| one != Fragmentation::Off);
     if fragments && connection.version == Version::V2 {

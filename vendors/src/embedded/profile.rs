@@ -7,9 +7,10 @@
 use ikeproof_proto::{
     crypto::suite::{ChildProtocol, Group},
     policy::{
-        Accept, AggressiveWithAddress, Bundle, Ikev1Mode, Ikev1Policy, NameMatch, Profile,
-        Selector as Protected, Versions,
+        Accept, AddressPool, AggressiveWithAddress, Bundle, Ikev1Mode, Ikev1Policy, NameMatch,
+        Profile, Selector as Protected, Versions,
     },
+    wire::v2::TrafficSelector,
 };
 
 use super::proposal;
@@ -70,6 +71,14 @@ pub(super) fn of(config: &PeerConfig) -> Profile {
     }
     if remote().next().is_some() {
         profile.ts.remote = remote().map(|one| Protected(proposal::selector(one))).collect();
+    }
+    // Who gets an address has nothing else behind it.
+    let pools: Vec<_> = config.connections.iter().filter_map(|one| one.pool.as_ref()).collect();
+    if !pools.is_empty() {
+        let all = |pool: &&AddressPool| {
+            Protected(TrafficSelector::range(pool.first.into(), pool.last.into()))
+        };
+        profile.ts.remote = pools.iter().map(all).collect();
     }
     if config.daemon.cookies {
         profile.limits.cookie_threshold = 0;

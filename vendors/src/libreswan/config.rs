@@ -155,6 +155,25 @@ pub(super) fn setup(daemon: &Daemon) -> String {
     text
 }
 
+/// The lines of a client or a server of mode-config.
+fn mode_config(connection: &Connection) -> Result<Vec<String>, Unsupported> {
+    let (client, server, pushes, pool) = match (connection.mode_config, &connection.pool) {
+        (ModeConfig::Off, None) => return Ok(Vec::new()),
+        (ModeConfig::Off, Some(pool)) => ("right", "left", pool.push, Some(pool)),
+        (how, _) => ("left", "right", how == ModeConfig::Push, None),
+    };
+    if connection.version == Version::V2 {
+        return Err(unsupported("mode-config", "it belongs to IKEv1"));
+    }
+    let mut lines = vec![
+        format!("{client}modecfgclient=yes"),
+        format!("{server}modecfgserver=yes"),
+        format!("modecfgpull={}", yes_no(!pushes)),
+    ];
+    lines.extend(pool.map(|pool| format!("rightaddresspool={}-{}", pool.first, pool.last)));
+    Ok(lines)
+}
+
 /// The spelling, which depends on the build.
 struct Words {
     all: bool,
@@ -215,15 +234,7 @@ impl Words {
                 String::from("xauthby=file"),
             ]);
         }
-        match (connection.mode_config, version) {
-            (ModeConfig::Off, _) => {}
-            (_, Version::V2) => return Err(unsupported("mode-config", "it belongs to IKEv1")),
-            (how, _) => lines.extend([
-                String::from("leftmodecfgclient=yes"),
-                String::from("rightmodecfgserver=yes"),
-                format!("modecfgpull={}", yes_no(how == ModeConfig::Pull)),
-            ]),
-        }
+        lines.extend(mode_config(connection)?);
         if version == Version::V1Aggressive {
             lines.push(String::from("aggressive=yes"));
         }
@@ -241,6 +252,10 @@ impl Words {
         }
         if connection.force_encap {
             lines.push(String::from("encapsulation=yes"));
+        }
+        if connection.keeps_port {
+            let why = "pluto moves to port 4500 where it finds a NAT";
+            return Err(unsupported("staying on port 500", why));
         }
         if let Some(fragmentation) = connection.fragmentation {
             let word = match fragmentation {
@@ -272,10 +287,13 @@ impl Words {
             let why = "pluto offers seconds alone in IKEv1";
             return Err(unsupported("a volume of an SA", why));
         }
-        let client = connection.mode_config != ModeConfig::Off;
-        // Its side of the child is the address that it gets.
-        let own = |line: &String| line.starts_with("leftsubnet=");
-        lines.extend(self.child(child)?.into_iter().filter(|line| !(client && own(line))));
+        // Who gets an address has nothing else behind it.
+        let gets = |line: &String| match line.split_once('=') {
+            Some(("leftsubnet", _)) => connection.mode_config != ModeConfig::Off,
+            Some(("rightsubnet", _)) => connection.pool.is_some(),
+            _ => false,
+        };
+        lines.extend(self.child(child)?.into_iter().filter(|line| !gets(line)));
         lines.extend(lifetimes(connection, child));
         Ok(format!("\nconn {name}\n    {}\n", lines.join("\n    ")))
     }

@@ -95,8 +95,9 @@ pub(super) fn read(status: &str, xfrm: &str, log: &str, address: IpAddr) -> Vec<
         let newest = is_gone.then(|| sas.values().rfind(of_connection)).flatten();
         let parent = newest.map_or(parent, |sa| sa.unique_id.parse().unwrap_or(parent));
         if let Some(sa) = sas.get_mut(&parent) {
-            // Where an address was pushed, its name stays that of the login before.
-            sa.established |= sa.state == "STATE_XAUTH_I1" && child.installed;
+            // Where an address was pushed or given, its name stays that of what was before.
+            let named_before = ["STATE_XAUTH_I1", "STATE_MODE_CFG_R1"].contains(&sa.state.as_str());
+            sa.established |= named_before && child.installed;
             sa.children.push(child);
         }
     }

@@ -6,6 +6,7 @@
 use std::{fmt, net::IpAddr, time::Duration};
 
 pub use ikeproof_proto::config::{Fragmentation, ModeConfig};
+pub use ikeproof_proto::policy::AddressPool;
 use ikeproof_proto::{crypto::SecretBytes, pki::CertificateSetup, wire::hex};
 use serde::{Deserialize, Serialize};
 
@@ -102,6 +103,9 @@ pub struct Connection {
     /// The users of the other side that may log in by XAUTH, as the initiator's (IKEv1). With any, it
     /// demands a login.
     pub users: Vec<Login>,
+    /// The inner addresses that it gives to the other side (IKEv1, as responder). With it, the other side of
+    /// each child is such an address, whatever the child says.
+    pub pool: Option<AddressPool>,
     /// How it gets its inner address (IKEv1, as initiator). With one, its side of each child is that
     /// address, whatever the child says.
     pub mode_config: ModeConfig,
@@ -111,6 +115,8 @@ pub struct Connection {
     pub children: Vec<Child>,
     /// UDP encapsulation even without NAT.
     pub force_encap: bool,
+    /// Stays on port 500 where there is a NAT, against RFC 3947, section 4 (IKEv1, as initiator).
+    pub keeps_port: bool,
     /// IKE fragmentation; `None` leaves the daemon's default.
     pub fragmentation: Option<Fragmentation>,
     /// MOBIKE (IKEv2); `None` leaves the daemon's default.

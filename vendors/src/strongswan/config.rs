@@ -21,6 +21,8 @@ pub(super) struct Rendered {
     pub(super) connections: Vec<Node>,
     /// `load-shared` messages.
     pub(super) secrets: Vec<Node>,
+    /// `load-pool` messages.
+    pub(super) pools: Vec<Node>,
     /// `load-cert` and `load-key` messages, with their names.
     pub(super) certificates: Vec<(&'static str, Node)>,
     /// Children to initiate once loaded: (connection, child).
@@ -41,6 +43,7 @@ pub(super) fn render(config: &PeerConfig, plane: DataPlane) -> Result<Rendered, 
     let mut rendered = Rendered {
         connections: Vec::new(),
         secrets: Vec::new(),
+        pools: Vec::new(),
         certificates: config.rsa.as_ref().map(render_certificates).unwrap_or_default(),
         initiate: Vec::new(),
     };
@@ -54,6 +57,10 @@ pub(super) fn render(config: &PeerConfig, plane: DataPlane) -> Result<Rendered, 
             let secret = Secret { owners: owners.collect(), psk: connection.psk.clone() };
             rendered.secrets.push(render_secret(&connection.name, &secret));
         }
+        rendered.pools.extend(connection.pool.as_ref().map(|pool| {
+            let addresses = format!("{}-{}", pool.first, pool.last);
+            Node::section().with(&connection.name, Node::section().with("addrs", addresses))
+        }));
         for (number, login) in connection.login.iter().chain(&connection.users).enumerate() {
             let id = format!("{}-xauth-{number}", connection.name);
             rendered.secrets.push(render_login(&id, login));
@@ -153,6 +160,10 @@ fn render_connection(
     let proposals: Result<Vec<_>, _> = connection.ike.iter().map(ike_proposal).collect();
     section.put("proposals", Node::List(proposals?));
     section.put("encap", yes_no(connection.force_encap));
+    if connection.keeps_port {
+        let why = "charon moves to port 4500 where it finds a NAT";
+        return Err(unsupported(plane, "staying on port 500", why));
+    }
     if let Some(fragmentation) = connection.fragmentation {
         let word = match fragmentation {
             Fragmentation::Off => "no",
@@ -203,8 +214,7 @@ fn render_connection(
     put_mode_config(&mut section, connection, plane)?;
     let mut children = Node::section();
     for child in &connection.children {
-        let gets_address = connection.mode_config != ModeConfig::Off;
-        let mut section = render_child(child, plane, gets_address)?;
+        let mut section = render_child(connection, child, plane)?;
         put_rekey(&mut section, child.rekey, connection.version);
         put_volume(&mut section, child.life_bytes);
         children.put(&child.name, section);
@@ -213,24 +223,35 @@ fn render_connection(
     Ok(section)
 }
 
-/// A client of mode-config asks for any address.
+/// A client of mode-config asks for any address; a server has a pool under the connection's name.
 fn put_mode_config(
     section: &mut Node,
     connection: &Connection,
     plane: DataPlane,
 ) -> Result<(), Unsupported> {
-    if connection.mode_config == ModeConfig::Off {
-        return Ok(());
-    }
+    let pushes = match (connection.mode_config, &connection.pool) {
+        (ModeConfig::Off, None) => return Ok(()),
+        (ModeConfig::Off, Some(pool)) => pool.push,
+        (how, _) => how == ModeConfig::Push,
+    };
     if connection.version == Version::V2 {
         return Err(unsupported(plane, "mode-config in IKEv2", "it belongs to IKEv1"));
     }
-    section.put("vips", Node::List(vec![String::from("0.0.0.0")]));
-    section.put("pull", yes_no(connection.mode_config == ModeConfig::Pull));
+    if connection.mode_config != ModeConfig::Off {
+        section.put("vips", Node::List(vec![String::from("0.0.0.0")]));
+    }
+    if connection.pool.is_some() {
+        section.put("pools", Node::List(vec![connection.name.clone()]));
+    }
+    section.put("pull", yes_no(!pushes));
     Ok(())
 }
 
-fn render_child(child: &Child, plane: DataPlane, gets_address: bool) -> Result<Node, Unsupported> {
+fn render_child(
+    connection: &Connection,
+    child: &Child,
+    plane: DataPlane,
+) -> Result<Node, Unsupported> {
     if child.over.is_some() {
         let why = "it has a proposal for one protocol or the other";
         return Err(unsupported(plane, "ESP and AH together", why));
@@ -259,8 +280,10 @@ fn render_child(child: &Child, plane: DataPlane, gets_address: bool) -> Result<N
     let dynamic = || Node::List(vec![String::from("dynamic")]);
     // Transport mode is between the ends themselves; charon puts their addresses there.
     let host_to_host = child.mode == Mode::Transport;
+    let gets_address = connection.mode_config != ModeConfig::Off;
     let local = if gets_address || host_to_host { dynamic() } else { selectors(&child.local) };
-    let remote = if host_to_host { dynamic() } else { selectors(&child.remote) };
+    let gives_address = connection.pool.is_some();
+    let remote = if gives_address || host_to_host { dynamic() } else { selectors(&child.remote) };
     let mut section = Node::section()
         .with("mode", if child.mode == Mode::Tunnel { "tunnel" } else { "transport" })
         .with(key, Node::List(proposals?))

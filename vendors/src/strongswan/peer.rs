@@ -109,7 +109,7 @@ impl StrongSwan {
         self.vici.events(&self.plane, command, event, SHORT).await
     }
 
-    /// Ends all SAs at once and unloads connections and secrets.
+    /// Ends all SAs at once and unloads connections, pools and secrets.
     async fn unload(&self) -> Result<()> {
         for sa in self.list("list-sas", "list-sa").await? {
             for (_, sa) in sa.entries() {
@@ -126,6 +126,9 @@ impl StrongSwan {
         }
         for name in self.request("get-conns", Node::section()).await?.list("conns") {
             self.request("unload-conn", Node::section().with("name", name)).await?;
+        }
+        for (name, _) in self.request("get-pools", Node::section()).await?.entries() {
+            self.request("unload-pool", Node::section().with("name", name.as_str())).await?;
         }
         self.request("clear-creds", Node::section()).await.map(drop)
     }
@@ -174,6 +177,9 @@ impl StrongSwan {
         }
         for secret in rendered.secrets {
             self.request("load-shared", secret).await?;
+        }
+        for pool in rendered.pools {
+            self.request("load-pool", pool).await?;
         }
         let mut texts = vec![(String::from("strongswan.conf"), conf)];
         for connection in rendered.connections {

@@ -27,6 +27,7 @@ fn side(own: (IpAddr, u8), other: (IpAddr, u8)) -> PeerConfig {
             psk: Psk::new("a key for the laboratory"),
             login: None,
             users: Vec::new(),
+            pool: None,
             initial_contact: false,
             mode_config: ModeConfig::Off,
             ike: vec![IkeProposal {
@@ -52,6 +53,7 @@ fn side(own: (IpAddr, u8), other: (IpAddr, u8)) -> PeerConfig {
                 replay_window: None,
             }],
             force_encap: false,
+            keeps_port: false,
             fragmentation: None,
             mobike: Some(false),
             dpd: None,

@@ -3,7 +3,7 @@ use std::time::Duration;
 use rstest::rstest;
 
 use super::*;
-use crate::peer::{Login, Psk};
+use crate::peer::{AddressPool, Login, Psk};
 
 const ALL: Words = Words { all: true, rsa: false };
 
@@ -28,6 +28,7 @@ fn config() -> PeerConfig {
             psk: Psk::new("secret"),
             login: None,
             users: Vec::new(),
+            pool: None,
             initial_contact: false,
             mode_config: ModeConfig::Off,
             ike: vec![ike(Encr::AesCbc(128), &[Integ::Sha1], &[], 14)],
@@ -48,6 +49,7 @@ fn config() -> PeerConfig {
                 replay_window: None,
             }],
             force_encap: false,
+            keeps_port: false,
             fragmentation: None,
             mobike: None,
             dpd: None,
@@ -140,6 +142,33 @@ fn a_client_of_mode_config_has_no_subnet(#[case] how: ModeConfig, #[case] pull: 
         assert!(conf.contains(line), "{line}: {conf}");
     }
     assert!(!conf.contains("leftsubnet=") && conf.contains("rightsubnet="), "{conf}");
+}
+
+#[rstest]
+#[case(false, "yes")]
+#[case(true, "no")]
+fn a_server_of_mode_config_has_a_pool_and_no_subnet_for_the_other(
+    #[case] push: bool,
+    #[case] pull: &str,
+) {
+    let mut wanted = config();
+    let (first, last) = ([10, 8, 0, 1].into(), [10, 8, 0, 9].into());
+    let pool = AddressPool { first, last, netmask: None, dns: Vec::new(), push };
+    wanted.connections[0].pool = Some(pool);
+    assert_eq!(render(&wanted, true).unwrap_err().what, "mode-config");
+    wanted.connections[0].version = Version::V1Main;
+    wanted.connections[0].mobike = None;
+    let conf = render(&wanted, true).unwrap().conf;
+    let lines = [
+        "rightmodecfgclient=yes",
+        "leftmodecfgserver=yes",
+        "rightaddresspool=10.8.0.1-10.8.0.9",
+        &format!("modecfgpull={pull}"),
+    ];
+    for line in lines {
+        assert!(conf.contains(&format!("    {line}\n")), "{line}: {conf}");
+    }
+    assert!(conf.contains("leftsubnet=") && !conf.contains("rightsubnet="), "{conf}");
 }
 
 #[test]

@@ -3,7 +3,7 @@ use std::time::Duration;
 use rstest::rstest;
 
 use super::*;
-use crate::peer::{Dpd, Login, Psk};
+use crate::peer::{AddressPool, Dpd, Login, Psk};
 
 fn connection() -> Connection {
     Connection {
@@ -18,6 +18,7 @@ fn connection() -> Connection {
         psk: Psk::new("secret"),
         login: None,
         users: Vec::new(),
+        pool: None,
         initial_contact: false,
         mode_config: ModeConfig::Off,
         ike: vec![IkeProposal {
@@ -43,6 +44,7 @@ fn connection() -> Connection {
             replay_window: None,
         }],
         force_encap: false,
+        keeps_port: false,
         fragmentation: None,
         mobike: Some(false),
         dpd: None,
@@ -123,6 +125,24 @@ fn a_client_of_mode_config_takes_any_address(#[case] how: ModeConfig, #[case] pu
     assert_eq!((section.text("pull"), section.list("vips")), (pull, vec!["0.0.0.0".to_owned()]));
     let child = section.at("children").unwrap().entries()[0].1.clone();
     assert_eq!(child.list("local_ts"), ["dynamic"]);
+}
+
+#[rstest]
+#[case(false, "yes")]
+#[case(true, "no")]
+fn a_server_of_mode_config_has_a_pool(#[case] push: bool, #[case] pull: &str) {
+    let mut wanted = connection();
+    let (first, last) = ([10, 8, 0, 1].into(), [10, 8, 0, 9].into());
+    wanted.pool = Some(AddressPool { first, last, netmask: None, dns: Vec::new(), push });
+    let error = render(&config(wanted.clone()), DataPlane::Guest).unwrap_err();
+    assert_eq!(error.what, "mode-config in IKEv2");
+    wanted.version = Version::V1Main;
+    let rendered = render(&config(wanted), DataPlane::Guest).unwrap();
+    let (name, section) = rendered.connections[0].entries()[0].clone();
+    assert_eq!((section.text("pull"), section.list("pools")), (pull, vec![name.clone()]));
+    assert_eq!(rendered.pools[0].at(&name).unwrap().text("addrs"), "10.8.0.1-10.8.0.9");
+    let child = section.at("children").unwrap().entries()[0].1.clone();
+    assert_eq!(child.list("remote_ts"), ["dynamic"]);
 }
 
 #[test]
