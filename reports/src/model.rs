@@ -164,6 +164,9 @@ pub struct Case {
     /// The checks that failed, by name. Empty if nothing did, or something other than a check.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub failed_checks: Vec<String>,
+    /// The line of the scenario with the step that failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed_line: Option<usize>,
     /// True against the embedded peer: shown in columns of its own, never as interoperability.
     #[serde(default)]
     pub self_check: bool,
@@ -222,6 +225,7 @@ impl Case {
             verdict,
             reason: String::new(),
             failed_checks: Vec::new(),
+            failed_line: None,
             self_check: false,
             covers: Vec::new(),
             duration_ms: 0,

@@ -8,3 +8,4 @@ mod scan;
 mod serve;
 mod support;
 mod usage;
+mod verdicts;

@@ -28,6 +28,8 @@ pub struct Entry {
     pub variant: Option<String>,
     /// The checks that fail: these and no others.
     pub fails: Vec<CheckName>,
+    /// The line of the scenario with the step that fails; any, if not said.
+    pub line: Option<usize>,
     /// Why it fails.
     pub reason: String,
     /// Where that is tracked.
@@ -54,6 +56,7 @@ struct Written {
     variant: Option<String>,
     #[serde(deserialize_with = "one_or_many")]
     fails: Vec<CheckName>,
+    line: Option<usize>,
     reason: String,
     ticket: String,
     expires: Spanned<String>,
@@ -90,7 +93,7 @@ impl ExpectedFailures {
 
 impl Written {
     fn check(self, span: &Range<usize>, problems: &mut Vec<Problem>) -> Option<Entry> {
-        let Self { peer, versions, scenario, variant, fails, reason, ticket, expires } = self;
+        let Self { peer, versions, scenario, variant, fails, line, reason, ticket, expires } = self;
         let before = problems.len();
         if PeerChoice::of(peer.get_ref()).is_none() {
             let known = PeerChoice::ALL.iter().map(|peer| peer.name());
@@ -118,7 +121,8 @@ impl Written {
             return None;
         }
         let peer = peer.into_inner();
-        Some(Entry { peer, versions, scenario, variant, fails, reason, ticket, expires: day.ok()? })
+        let expires = day.ok()?;
+        Some(Entry { peer, versions, scenario, variant, fails, line, reason, ticket, expires })
     }
 }
 

@@ -100,7 +100,7 @@ impl Entry {
         self.is_about(row) && self.versions.contain(&row.peer.version)
     }
 
-    /// Whether exactly the checks that it names failed, and nobody but the peer is to blame.
+    /// Whether exactly the checks that it names failed where it says, and nobody but the peer is to blame.
     fn explains(&self, row: &Row) -> bool {
         let named: BTreeSet<_> = self.fails.iter().map(ToString::to_string).collect();
         let failed: BTreeSet<_> = row.failed_checks.iter().cloned().collect();
@@ -108,7 +108,8 @@ impl Entry {
             matches!(violation.by, Blame::Edge | Blame::Harness)
                 && violation.severity == Severity::Must
         };
-        named == failed && !row.violations.iter().any(ours)
+        let is_there = self.line.is_none_or(|line| row.failed_line == Some(line));
+        named == failed && is_there && !row.violations.iter().any(ours)
     }
 
     /// Whether a case of its scenario is meant. A control judges the scenario, not the peer, and is only
@@ -199,6 +200,19 @@ mod tests {
         row.failed_checks = failed.iter().map(|&check| check.to_owned()).collect();
         failures().apply(&mut row, day(DAY));
         assert_eq!(row.verdict, Verdict::Fail);
+    }
+
+    #[rstest]
+    #[case(Some(9), Verdict::ExpectedFail)]
+    #[case(Some(8), Verdict::Fail)]
+    #[case(None, Verdict::Fail)]
+    fn a_failure_in_another_line_stays(#[case] line: Option<usize>, #[case] after: Verdict) {
+        let mut failures = failures();
+        failures.entries[0].line = Some(9);
+        let mut row = row(Verdict::Fail, "5.2", "peer");
+        row.failed_line = line;
+        failures.apply(&mut row, day(DAY));
+        assert_eq!(row.verdict, after);
     }
 
     #[rstest]

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use ikeproof_driver::capture::{Cidr, WatchConfig, WireReport};
 use ikeproof_driver::inner::InnerConfig;
-use ikeproof_driver::node::{Log, Node, NodeConfig};
+use ikeproof_driver::node::{Log, LogLimit, Node, NodeConfig};
 use ikeproof_proto::crypto::{Hash, default_provider};
 use ikeproof_proto::io::Command;
 use ikeproof_proto::middlebox::RuleId;
 use ikeproof_proto::time::Time;
 use ikeproof_proto::transcript::Transcript;
 use ikeproof_proto::wire::v2::TrafficSelector;
-use ikeproof_vendors::peer::{About, DataPlane, Initiated, Peer, PeerConfig, Tuned};
+use ikeproof_vendors::peer::{About, DataPlane, Difference, Initiated, Peer, PeerConfig, Tuned};
 use tokio::sync::{Mutex, mpsc};
 
 use super::failure::Trouble;
@@ -26,7 +26,7 @@ use crate::scenario::{
     Action, Case, CheckName, Edge, Nat, Need, Nets, Peer as PeerSpec, Policies, Scenario, Step,
 };
 
-/// Octets of datagrams and packets that a case records.
+/// Octets of datagrams and packets that a case records for replay.
 const RECORD: usize = 512 * 1024;
 /// How long the edge's deletes may take at the end of a case.
 const GOODBYE: Duration = Duration::from_secs(3);
@@ -56,6 +56,11 @@ pub(super) struct Party<'a> {
 }
 
 impl Party<'_> {
+    /// What was seen outside, in its network, so far.
+    pub(super) fn wire_report(&self) -> WireReport {
+        self.watching.as_ref().map(Watching::report).unwrap_or_default()
+    }
+
     /// Lets the peer initiate. What comes of it is for the checks to see.
     pub(super) fn begin(&self, net: u32, within: Duration) {
         // Whoever listens is there as long as the case is.
@@ -343,7 +348,9 @@ async fn edge_node(
         inner: InnerConfig::new(vec![cidr]),
         record: RECORD,
     };
-    Ok(Node::start(config, stage.edge_wire().await?))
+    // All datagrams, however few of them are recorded: the auditor and the checks read them.
+    let limit = LogLimit { datagrams: true, ..LogLimit::default() };
+    Ok(Node::start_limited(config, stage.edge_wire().await?, limit))
 }
 
 /// Says goodbye, stops the edge and the captures, and takes down what was seen.
@@ -365,7 +372,9 @@ async fn end(run: CaseRun<'_>, task: &Task<'_>, finished: &mut Finished) {
         }
     }
     let (transcript, log) = node.stop().await;
-    if finished.result.is_ok()
+    // A control fails as it is meant to, or for want of what it is about.
+    let by_check = matches!(finished.result, Err(Trouble::Check { .. }));
+    if (finished.result.is_ok() || (by_check && task.case.control.is_some()))
         && let Some(fault) = faults::unmet(task.case, &log)
     {
         finished.result = Err(Trouble::Setup(format!("the fault {fault} met no message")));
@@ -393,8 +402,12 @@ async fn tidy(stage: &Stage, task: &Task<'_>, finished: &mut Finished) {
         match peer.reset().await {
             Ok(reset) => {
                 let steps = Step::all(&task.case.steps);
-                if !steps.iter().any(|action| matches!(action, Action::Kill(_))) {
-                    let lines = reset.left_over.iter();
+                let is_killed = steps.iter().any(|action| matches!(action, Action::Kill(_)));
+                // Those that were removed are missing.
+                if !is_killed && spec.policies == Policies::Installed {
+                    // A kernel that has asked for an SA in vain waits for it for a while: no SA is left.
+                    let asked = |left: &&Difference| !left.line.contains("spi 0x00000000");
+                    let lines = reset.left_over.iter().filter(asked);
                     finished
                         .left_over
                         .extend(lines.map(|left| format!("{}: {}", left.section, left.line)));

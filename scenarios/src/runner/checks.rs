@@ -26,7 +26,7 @@ const WITHIN: Duration = Duration::from_secs(10);
 /// The same for a check that must fail in a control: it waits this out each time.
 const MUST_FAIL: Duration = Duration::from_secs(4);
 /// How long what is demanded of the wire may take to be seen, unless the scenario says otherwise.
-const ON_WIRE: Duration = Duration::from_secs(3);
+pub(super) const ON_WIRE: Duration = Duration::from_secs(3);
 /// How long nothing more may come once there is exactly as much as the scenario wants.
 const SETTLED: Duration = Duration::from_secs(1);
 /// From one look at a peer's SAs, or at the wire, to the next.

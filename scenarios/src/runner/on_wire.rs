@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use ikeproof_driver::capture::WireReport;
+use ikeproof_proto::middlebox::{Direction, MessageKind};
 use tokio::time::Instant;
 
 use super::case::{CaseRun, Party};
@@ -21,11 +22,14 @@ impl CaseRun<'_> {
         // What is demanded may still be on its way through the capture.
         let deadline = Instant::now() + within;
         loop {
-            let wrong: Vec<_> =
+            let mut wrong: Vec<_> =
                 parties.iter().flat_map(|party| self.wire_wrong(party, wanted)).collect();
             // What must not be there will not go away.
             let is_over =
                 Instant::now() >= deadline || wrong.iter().any(|(check, _)| is_final(*check));
+            let sent = self.edge_sent_data();
+            let unfounded = |party: &&Party<'_>| unfounded(wanted, &party.wire_report(), sent);
+            wrong.extend(parties.iter().filter_map(unfounded));
             if wrong.is_empty() {
                 return Ok(());
             }
@@ -40,10 +44,16 @@ impl CaseRun<'_> {
         }
     }
 
+    /// Whether the edge has sent ESP or AH, whatever has become of it on the way.
+    fn edge_sent_data(&self) -> bool {
+        self.node.log().datagrams.iter().any(|(_, way, datagram)| {
+            *way == Direction::ToPeer && matches!(datagram.kind(), MessageKind::Data { .. })
+        })
+    }
+
     fn wire_wrong(&self, party: &Party<'_>, wanted: &OnWire) -> Vec<(CheckName, String)> {
         let mut wrong = Vec::new();
-        let report =
-            party.watching.as_ref().map(super::stage::Watching::report).unwrap_or_default();
+        let report = party.wire_report();
         let log = self.node.log();
         let WireReport { esp_raw, esp_udp, ah, keepalives, fragments, largest, ports, .. } =
             &report;
@@ -126,7 +136,53 @@ impl CaseRun<'_> {
     }
 }
 
+/// The check that holds only because nothing was seen that could break it: no ESP or AH in the peer's
+/// network, nor any `sent` by the edge.
+fn unfounded(wanted: &OnWire, report: &WireReport, sent: bool) -> Option<(CheckName, String)> {
+    let WireReport { esp_raw, esp_udp, ah, ike, .. } = report;
+    let of_data = [
+        (CheckName::RawEsp, wanted.raw_esp == Some(false)),
+        (CheckName::RawAh, wanted.raw_ah == Some(false)),
+        (CheckName::UdpEncap, wanted.udp_encap == Some(false)),
+        (CheckName::NoFragments, wanted.no_fragments == Some(true)),
+        (CheckName::OuterMax, wanted.outer_max.is_some()),
+    ];
+    let needs_data = of_data.into_iter().find(|(_, is_asked)| *is_asked).map(|(check, _)| check);
+    if let Some(check) = needs_data.filter(|_| esp_raw + esp_udp + ah == 0 && !sent) {
+        return Some((check, "no packet of ESP or AH was seen".to_owned()));
+    }
+    let needs_ike = wanted.ike_fragments.map(|_| CheckName::IkeFragments);
+    let check = needs_ike.filter(|_| *ike == 0)?;
+    Some((check, "no message of IKE was seen".to_owned()))
+}
+
 /// Whether a check that fails now can only go on failing.
 fn is_final(check: CheckName) -> bool {
     matches!(check, CheckName::NoFragments | CheckName::OuterMax)
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case("raw_esp = false", Some(CheckName::RawEsp))]
+    #[case("raw_ah = false", Some(CheckName::RawAh))]
+    #[case("udp_encap = false", Some(CheckName::UdpEncap))]
+    #[case("no_fragments = true", Some(CheckName::NoFragments))]
+    #[case("outer_max = 1500", Some(CheckName::OuterMax))]
+    #[case("ike_fragments = { peer = false }", Some(CheckName::IkeFragments))]
+    #[case("raw_esp = true", None)]
+    fn what_is_not_there_needs_something_that_is(
+        #[case] wanted: &str,
+        #[case] check: Option<CheckName>,
+    ) {
+        let wanted: OnWire = toml::from_str(wanted).unwrap();
+        let nothing = WireReport { frames: 7, ..WireReport::default() };
+        assert_eq!(unfounded(&wanted, &nothing, false).map(|(check, _)| check), check);
+        let something = WireReport { ike: 1, esp_raw: 1, ..nothing };
+        assert_eq!(unfounded(&wanted, &something, false), None);
+    }
 }

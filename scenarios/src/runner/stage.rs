@@ -384,8 +384,14 @@ impl Watching {
             Self::Wire(capture) => tokio::task::spawn_blocking(move || capture.stop())
                 .await
                 .map_err(|error| Trouble::Infrastructure(error.to_string()))?
-                .map(|summary| summary.wire)
-                .map_err(|error| Trouble::Infrastructure(error.to_string())),
+                .map_err(|error| Trouble::Infrastructure(error.to_string()))
+                .and_then(|summary| {
+                    // What was not seen may have been in clear.
+                    let missed = summary.dropped_by_kernel;
+                    let why =
+                        || Trouble::Infrastructure(format!("the capture missed {missed} frames"));
+                    if missed == 0 { Ok(summary.wire) } else { Err(why()) }
+                }),
             Self::Hub(hub, watch) => {
                 hub.set_tap(None);
                 hub.set_clear_tap(None);

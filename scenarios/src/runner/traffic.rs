@@ -6,11 +6,14 @@ use std::time::Duration;
 use ikeproof_driver::capture::InClear;
 use ikeproof_driver::inner::{InnerEvent, Job, PingRequest, TcpRequest};
 use ikeproof_driver::node::Log;
+use ikeproof_proto::event::Event;
 use ikeproof_proto::middlebox::{Datagram, Direction, MessageKind};
 use ikeproof_proto::sa::TunnelId;
 use ikeproof_vendors::peer as vendor;
+use tokio::time::Instant;
 
 use super::case::{CaseRun, Party};
+use super::checks::{LOOK_AGAIN, ON_WIRE};
 use super::failure::Trouble;
 use super::seen::Tunnel;
 use super::setup::Inner;
@@ -25,6 +28,8 @@ const LISTEN: u16 = 7777;
 const ANSWERED: Duration = Duration::from_secs(10);
 /// The same where no answer must come, or, in a control, may: it waits this out each time.
 const UNANSWERED: Duration = Duration::from_secs(2);
+/// Why nothing went through says nothing then.
+const NEVER_A_TUNNEL: &str = "there was never a tunnel that something could have gone through";
 /// How long a transfer may take.
 const TRANSFER: Duration = Duration::from_secs(30);
 
@@ -56,7 +61,7 @@ impl CaseRun<'_> {
     ) -> Result<(), Trouble> {
         if let Some(count) = traffic.ping {
             let wrong = self.pings(party, traffic, net, count).await?;
-            let clear = self.in_clear(party, traffic);
+            let clear = self.in_clear(party, traffic, wrong.is_none()).await;
             match (wrong, traffic.must_fail) {
                 (wrong, false) if wrong.is_some() || clear.is_some() => {
                     let ping = wrong.as_ref().map(|_| CheckName::Ping);
@@ -73,6 +78,9 @@ impl CaseRun<'_> {
             }
         }
         if let Some(tcp) = &traffic.tcp {
+            if traffic.must_fail && !self.had_tunnel() {
+                return Err(Trouble::check(CheckName::Tcp, NEVER_A_TUNNEL));
+            }
             let result = self.transfers(party, traffic.from, net, tcp).await;
             match (result, traffic.must_fail) {
                 (Err(Trouble::Check { .. }), true) => {}
@@ -123,7 +131,11 @@ impl CaseRun<'_> {
         }
         if traffic.from != From::Peer {
             let Some(tunnel) = self.tunnel(party) else {
-                return Ok(Some("from the edge: there is no tunnel".to_owned()));
+                return match self.had_tunnel() || !traffic.must_fail {
+                    true => Ok(Some("from the edge: there is no tunnel".to_owned())),
+                    // What nobody could send shows nothing.
+                    false => Err(Trouble::check(CheckName::Ping, NEVER_A_TUNNEL)),
+                };
             };
             let mut request = PingRequest::new(peer.host, count);
             request.from = Some(edge.host);
@@ -174,10 +186,30 @@ impl CaseRun<'_> {
         text
     }
 
-    /// What was seen in clear, where nothing may be.
-    fn in_clear(&self, party: &Party<'_>, traffic: &Traffic) -> Option<String> {
-        let report = party.watching.as_ref()?.report();
-        (traffic.no_clear && report.in_clear_count > 0).then(|| {
+    /// What was seen in clear, where nothing may be. Where something went through, packets of ESP or AH must
+    /// have been seen, or nobody has looked.
+    async fn in_clear(
+        &self,
+        party: &Party<'_>,
+        traffic: &Traffic,
+        went_through: bool,
+    ) -> Option<String> {
+        if !traffic.no_clear || party.watching.is_none() {
+            return None;
+        }
+        let deadline = Instant::now() + ON_WIRE;
+        let report = loop {
+            let report = party.wire_report();
+            let protected = report.esp_raw + report.esp_udp + report.ah;
+            if !went_through || protected > 0 || report.in_clear_count > 0 {
+                break report;
+            }
+            if Instant::now() >= deadline {
+                return Some("no packet of ESP or AH was seen outside".to_owned());
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
+        };
+        (report.in_clear_count > 0).then(|| {
             let first = report.in_clear.first().map(|packet| {
                 let InClear { frame, source, destination, protocol, .. } = packet;
                 format!(", first protocol {protocol} from {source} to {destination}, frame {frame}")
@@ -268,6 +300,12 @@ impl CaseRun<'_> {
             return Err(Trouble::check(CheckName::MssExactly, why));
         }
         Ok(())
+    }
+
+    /// Whether there has been a tunnel at all, with whomever.
+    fn had_tunnel(&self) -> bool {
+        let up = |event: &Event| matches!(event, Event::ChildEstablished(_));
+        self.node.log().events.iter().any(|(_, event)| up(event))
     }
 
     /// The tunnel to send through. Of several it is the one that the peer last sent through: the inner host

@@ -130,8 +130,9 @@ pub(super) fn judge(
     let (verdict, reason, twin) = decide(&finished, one.case.control.as_ref(), &row.violations);
     row.verdict = verdict;
     row.reason = reason;
-    if let (Verdict::Fail, Err(Trouble::Check { checks, .. })) = (verdict, &finished.result) {
+    if let (Verdict::Fail, Err(Trouble::Check { checks, line, .. })) = (verdict, &finished.result) {
         row.failed_checks = checks.iter().map(ToString::to_string).collect();
+        row.failed_line = Some(*line).filter(|line| *line > 0);
     }
     row.controls.extend(twin);
     if row.verdict.needs_attention() {
@@ -168,8 +169,13 @@ fn decide(
                 }
                 _ => (false, "every check held".to_owned()),
             };
-            let verdict = if held { Verdict::Pass } else { Verdict::Fail };
-            let reason = format!("control {}: {expected}; {observed}", control.name);
+            let mut reason = format!("control {}: {expected}; {observed}", control.name);
+            // What else went wrong may be why the check failed.
+            let beside = wrong_beside(finished, violations);
+            let verdict = if held && beside.is_none() { Verdict::Pass } else { Verdict::Fail };
+            if let Some(why) = beside {
+                reason.push_str(&format!("; {why}"));
+            }
             let twin = Twin { name: control.name.clone(), expected, observed, held };
             (verdict, reason, Some(twin))
         }
@@ -177,23 +183,24 @@ fn decide(
             let place = if *line > 0 { format!(" (line {line})") } else { String::new() };
             plain(Verdict::Fail, format!("{}{place}: {why}", words(checks)))
         }
-        (Ok(()), None) => {
-            if !finished.left_over.is_empty() {
-                let why = format!("left over at the peer: {}", finished.left_over.join("; "));
-                return plain(Verdict::Fail, why);
-            }
-            // The reference peer has to be right by itself, or nobody can believe it.
-            let ours = violations.iter().find(|violation| {
-                violation.by == Blame::Edge && violation.severity == Severity::Must
-            });
-            if let Some(violation) = ours {
-                let why =
-                    format!("the edge breaks {}: {}", violation.requirement, violation.message);
-                return plain(Verdict::Fail, why);
-            }
-            plain(Verdict::Pass, String::new())
-        }
+        (Ok(()), None) => match wrong_beside(finished, violations) {
+            Some(why) => plain(Verdict::Fail, why),
+            None => plain(Verdict::Pass, String::new()),
+        },
     }
+}
+
+/// What is wrong with a case whatever its checks say.
+fn wrong_beside(finished: &Finished, violations: &[Violation]) -> Option<String> {
+    if !finished.left_over.is_empty() {
+        return Some(format!("left over at the peer: {}", finished.left_over.join("; ")));
+    }
+    // The reference peer has to be right by itself, or nobody can believe it.
+    let is_ours = |violation: &&Violation| {
+        violation.by == Blame::Edge && violation.severity == Severity::Must
+    };
+    let ours = violations.iter().find(is_ours)?;
+    Some(format!("the edge breaks {}: {}", ours.requirement, ours.message))
 }
 
 fn words(checks: &[CheckName]) -> String {
