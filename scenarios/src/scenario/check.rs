@@ -46,6 +46,12 @@ pub(super) fn written(steps: &[Step], span: &Range<usize>, out: &mut Vec<Problem
     for step in steps {
         let wrong = match &step.action {
             Action::Expect(it) if it.checks().is_empty() => Some("this expects nothing"),
+            Action::Expect(it)
+                if it.peer.is_some()
+                    && (it.event.is_some() || it.message.is_some() || it.finding.is_some()) =>
+            {
+                Some("event, message and finding are about everybody: they go without peer")
+            }
             Action::Expect(it) if it.sas_match == Some(false) => {
                 Some("sas_match can only be true; for a twin in which it fails write a control")
             }
@@ -148,12 +154,15 @@ fn peers(peers: &[Peer], out: &mut Vec<Problem>) {
             let message = "IKEv2 negotiates no lifetime: life goes with version = 1";
             out.push(Problem::new(message, life.span()));
         }
-        if (peer.login.is_some() || !peer.users.is_empty()) && peer.version == Version::V2 {
-            let message = "a login by XAUTH belongs to IKEv1".to_owned();
-            out.push(Problem::new(message, peer.name.span()));
-        }
-        if peer.mode_config != ModeConfig::Off && peer.version == Version::V2 {
-            let message = "mode_config belongs to IKEv1: it goes with version = 1".to_owned();
+        let of_v1 = [
+            (peer.login.is_some() || !peer.users.is_empty(), "a login by XAUTH"),
+            (peer.mode_config != ModeConfig::Off, "mode_config"),
+            (peer.pool.is_some(), "a pool"),
+            (peer.keeps_port, "keeps_port"),
+        ];
+        for (_, what) in of_v1.iter().filter(|(is_said, _)| *is_said && peer.version == Version::V2)
+        {
+            let message = format!("{what} belongs to IKEv1: it goes with version = 1");
             out.push(Problem::new(message, peer.name.span()));
         }
     }
@@ -309,7 +318,7 @@ fn expect(expect: &Expect, known: &Known, out: &mut Vec<Problem>) {
     if let Some(refused) = &expect.refused {
         if !refused.get_ref().is_one_way() {
             let message = "a refusal is one of notify, silence = true, delete = true, child and authentication = true; \
-                           children goes with child";
+                           children goes with child, and rule and by do not go with silence or delete";
             out.push(Problem::new(message, refused.span()));
         }
         if expect.established.is_some() {

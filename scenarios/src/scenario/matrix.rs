@@ -169,6 +169,13 @@ fn spell_out<'i>(
     cells: &Cells,
     span: &Range<usize>,
 ) -> Vec<Variant<'i>> {
+    let count = axes.iter().fold(1, |so_far: usize, axis| so_far.saturating_mul(axis.values.len()));
+    if count > MAX_VARIANTS {
+        let message =
+            format!("{count} combinations, at most {MAX_VARIANTS} are allowed: take an axis apart");
+        problems.push(Problem::new(message, span.clone()));
+        return Vec::new();
+    }
     let mut used = vec![false; cells.len()];
     let mut variants = Vec::new();
     for values in combinations(axes) {
@@ -215,7 +222,6 @@ fn combinations<'a, 'i>(axes: &'a [Axis<'i>]) -> Vec<Vec<&'a Value<'i>>> {
                 longer.push(so_far.iter().copied().chain([value]).collect());
             }
         }
-        longer.truncate(MAX_VARIANTS);
         all = longer;
     }
     all

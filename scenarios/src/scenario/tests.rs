@@ -122,6 +122,25 @@ fn the_shipped_scenarios_are_valid() {
     "[[step]]\nexpect = { on_wire = { no_fragments = false } }",
     "t.toml:4:1: no_fragments can only be true"
 )]
+#[case::silence_with_a_rule(
+    "[[step]]\nexpect = { refused = { silence = true, rule = \"F13\" } }",
+    "rule and by do not go with silence or delete"
+)]
+#[case::event_of_a_peer(
+    "[[step]]\nexpect = { peer = \"a\", event = { name = \"ike-established\" } }",
+    "event, message and finding are about everybody"
+)]
+#[case::too_many_combinations(
+    "[matrix.axis]\na = [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\"]\n\
+     b = [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\"]\n\
+     c = [\"1\", \"2\", \"3\", \"4\", \"5\", \"6\", \"7\", \"8\", \"9\"]\n\
+     [[matrix.cell]]\noutcome = \"o\"\n[[matrix.outcome.o]]\nconnect = {}",
+    "729 combinations, at most 512 are allowed"
+)]
+#[case::pool_of_a_peer_of_ikev2(
+    "[[peer]]\npool = { first = \"10.8.0.1\", last = \"10.8.0.9\" }\n[[step]]\nconnect = {}",
+    "a pool belongs to IKEv1"
+)]
 #[case::no_way("[[step]]\nexpect = { refused = { rule = \"F13\" } }", "a refusal is one of")]
 #[case::peer(
     "[[step]]\nconnect = { peer = \"c\" }",

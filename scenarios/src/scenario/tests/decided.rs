@@ -175,13 +175,14 @@ fn decided_v1(case: &Case, policy: &Profile, expected: &str) -> String {
     let mut offers: Vec<_> = proposals(&peer.esp, |offer, n| offer.proposal(n, &[], false));
     // What goes over the first one has its number.
     offers.extend(peer.over.iter().map(|over| over.proposal(1, &[], false)));
-    let encapsulation =
-        if asserted.nat { Encapsulation::UDP_TUNNEL } else { Encapsulation::TUNNEL };
+    let tunnel = |in_udp| if in_udp { Encapsulation::UDP_TUNNEL } else { Encapsulation::TUNNEL };
+    // There is none on port 500.
+    let encapsulation = tunnel(asserted.nat && !peer.keeps_port);
     let public_len = peer.esp[0].groups.first().map(|group| group.public_len());
     let context = Phase2Context { public_len, nat: asserted.nat, encapsulation };
     let life = life(bytes.child_bytes);
     let encapsulation = match (peer.encapsulation, asserted.nat) {
-        (Mode::Tunnel, _) => encapsulation,
+        (Mode::Tunnel, nat) => tunnel(nat),
         (Mode::Transport, false) => Encapsulation::TRANSPORT,
         (Mode::Transport, true) => Encapsulation::UDP_TRANSPORT,
     };
