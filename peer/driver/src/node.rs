@@ -433,7 +433,8 @@ impl Runner {
                 self.inner.poll_timeout(self.now()),
             ];
             let due = due.into_iter().flatten().min();
-            let due = due.map(|at| self.started + at.since_start());
+            // What is beyond the clock's end never comes.
+            let due = due.and_then(|at| self.started.checked_add(at.since_start()));
             let asleep = async {
                 match due {
                     Some(at) => tokio::time::sleep_until(at).await,

@@ -53,3 +53,9 @@ impl fmt::Debug for Time {
         write!(f, "+{:?}", self.0)
     }
 }
+
+/// So many percent of a duration, which a peer or a configuration may have made any length: what cannot be
+/// counted is cut off.
+pub(crate) fn percent(of: Duration, percent: u32) -> Duration {
+    of.saturating_mul(percent) / 100
+}

@@ -69,7 +69,7 @@ impl CookieJar {
         let fresh = CookieSecret { version: self.version, since: now, key };
         self.previous = self.current.replace(fresh);
         // After a long quiet the one before is too old to be believed as well.
-        if age.is_some_and(|age| age >= lifetime * 2) {
+        if age.is_some_and(|age| age >= lifetime.saturating_mul(2)) {
             self.previous = None;
         }
     }

@@ -8,7 +8,7 @@ use crate::event::CloseReason;
 use crate::io::IkeHandle;
 use crate::policy::Life;
 use crate::sa::{self, Encap, SaError};
-use crate::time::Time;
+use crate::time::{Time, percent};
 use crate::wire::ProtocolId;
 use crate::wire::v2::TrafficSelector;
 
@@ -69,7 +69,7 @@ impl Child {
     /// The peer ends it earlier: this end is to replace it before that.
     pub(crate) fn shorten(&mut self, now: Time, seconds: u64) {
         let life = core::time::Duration::from_secs(seconds);
-        let rekey_at = now + life * ASKER_REKEYS_AT / 100;
+        let rekey_at = now + percent(life, ASKER_REKEYS_AT);
         self.expires = self.expires.min(now + life);
         self.rekey_at = self.rekey_at.map(|at| at.min(rekey_at));
     }
@@ -107,7 +107,7 @@ pub(crate) fn install(
     replaces: Option<u32>,
 ) -> Result<Child, SaError> {
     let Accepted { suite, spi_in, spi_out, ts_local, ts_remote, lifetime, asked, over } = *accepted;
-    let percent = if asked { ASKER_REKEYS_AT } else { ANSWERER_REKEYS_AT };
+    let share = if asked { ASKER_REKEYS_AT } else { ANSWERER_REKEYS_AT };
     let theirs = channel.keymat(cx, keys, spi_in, suite);
     let ours = channel.keymat(cx, keys, spi_out, suite);
     let around = over.map(|Over { suite, spi_in, spi_out }| pair::Over {
@@ -129,11 +129,11 @@ pub(crate) fn install(
         encap,
         replaces,
         over: around,
-        limits: limits(cx.config.profile.child_life(), percent),
+        limits: limits(cx.config.profile.child_life(), share),
     };
     pair::install(cx, ike, pair)?;
     let life = core::time::Duration::from_secs(lifetime);
-    let rekey_at = Some(now + life * percent / 100);
+    let rekey_at = Some(now + percent(life, share));
     let (expires, replaced) = (now + life, false);
     Ok(Child { spi_in, spi_out, ts_local, ts_remote, suite, rekey_at, expires, replaced, over })
 }

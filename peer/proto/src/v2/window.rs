@@ -7,7 +7,7 @@ use crate::config::Timers;
 use crate::endpoint::context::{Context, Envelope};
 use crate::event::Event;
 use crate::io::{Deadline, IkeHandle, Path, TimerReason};
-use crate::time::Time;
+use crate::time::{Time, percent};
 use crate::wire::ExchangeType;
 
 /// A request that waits for its response.
@@ -122,7 +122,7 @@ impl Pending {
             return Due::GiveUp;
         }
         self.attempt += 1;
-        self.wait = self.wait * self.schedule.growth_percent / 100;
+        self.wait = percent(self.wait, self.schedule.growth_percent);
         self.due = now + self.wait;
         Due::Repeat(self.attempt)
     }
@@ -175,6 +175,16 @@ mod tests {
         assert_eq!(pending.deadline().at, at(3000));
         assert_eq!(pending.poll(at(3000)), Due::Repeat(2));
         assert_eq!(pending.poll(at(7000)), Due::GiveUp);
+    }
+
+    #[test]
+    fn a_wait_may_grow_beyond_all_bounds() {
+        let schedule =
+            Schedule { first: Duration::ZERO, growth_percent: u32::MAX, tries: u32::MAX };
+        let mut pending = Pending::new(at(0), 0, ExchangeType::IKE_SA_INIT, vec![1], schedule);
+        pending.wait = Duration::MAX;
+        assert_eq!(pending.poll(at(0)), Due::Repeat(1));
+        assert_eq!(pending.poll(at(u64::MAX)), Due::Not);
     }
 
     #[test]

@@ -363,6 +363,15 @@ fn a_commit_bit_that_nobody_stands_for_leaves_nothing_behind() {
     assert_eq!(pair.initiator.edge.endpoint().footprint().child_spis, 0);
 }
 
+/// The responder says one thing more in an informational exchange: the body of a Notification payload.
+fn tell(pair: &mut Pair, body: Vec<u8>) {
+    let change = Change::AddPayload { payload: PayloadType(11), critical: false, body };
+    let (exchange, nth, copies) = (ExchangeType::INFORMATIONAL_V1, Some(0), None);
+    let fault = Fault { exchange, response: false, nth, copies, change };
+    pair.command(Side::Responder, Command::Deviate(Box::new(fault)));
+    pair.command(Side::Responder, Command::Probe { ike: IkeHandle(1) });
+}
+
 #[rstest]
 #[case::of_the_pair(0, true)]
 #[case::of_no_pair(1, false)]
@@ -377,17 +386,44 @@ fn a_lifetime_that_is_told_later_counts_for_its_pair(#[case] other: u32, #[case]
     // DOI, ESP, an SPI of four octets, RESPONDER-LIFETIME; seconds, 400 of them.
     let head = [0, 0, 0, 1, 3, 4, 0x60, 0];
     let life = [0x80, 1, 0, 1, 0, 2, 0, 4, 0, 0, 1, 0x90];
-    let body = [&head[..], &spi, &life].concat();
-    let change = Change::AddPayload { payload: PayloadType(11), critical: false, body };
-    let (exchange, nth, copies) = (ExchangeType::INFORMATIONAL_V1, Some(0), None);
-    let fault = Fault { exchange, response: false, nth, copies, change };
-    pair.command(Side::Responder, Command::Deviate(Box::new(fault)));
-    pair.command(Side::Responder, Command::Probe { ike: IkeHandle(1) });
+    tell(&mut pair, [&head[..], &spi, &life].concat());
     pair.advance(Duration::from_secs(359));
     assert_eq!(counts(&pair), (1, 1));
     pair.advance(Duration::from_secs(2));
     let expected = if sooner { 2 } else { 1 };
     assert_eq!(counts(&pair), (expected, expected));
+}
+
+#[rstest]
+#[case::of_a_pair(3)]
+#[case::of_the_isakmp_sa(1)]
+fn no_lifetime_that_is_told_is_too_long(#[case] protocol: u8) {
+    let mut pair = connected(Ikev1Mode::Main);
+    let spis = pair.responder.find(|event| match event {
+        Event::ChildEstablished(child) => Some(child.spi_in.to_be_bytes()),
+        _ => None,
+    });
+    let (spi, kind) = if protocol == 3 { (spis.unwrap().to_vec(), 1) } else { (vec![], 11) };
+    // DOI, protocol, SPI, RESPONDER-LIFETIME; as many seconds as eight octets can say.
+    let head = [0, 0, 0, 1, protocol, u8::try_from(spi.len()).unwrap(), 0x60, 0];
+    let life = [&[0x80, kind, 0, 1, 0, kind + 1, 0, 8][..], &[0xff; 8]].concat();
+    tell(&mut pair, [&head[..], &spi, &life].concat());
+    pair.advance(Duration::from_secs(1));
+    assert_eq!(sas(&pair), [1, 1]);
+    assert_eq!(traffic(&mut pair), 2);
+}
+
+#[test]
+fn no_lifetime_of_a_profile_is_too_long() {
+    let mut ends = [endpoint_config(), responder()];
+    for end in &mut ends {
+        (end.profile.timers.ike_life, end.profile.timers.child_life) = (u64::MAX, u64::MAX);
+    }
+    let [initiator, responder] = ends;
+    let mut pair = Pair::new(initiator, responder);
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    assert_eq!(both(&pair), [(true, true); 2], "{:#?}", pair.responder.events);
+    assert_eq!(traffic(&mut pair), 2);
 }
 
 #[test]

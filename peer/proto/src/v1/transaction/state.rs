@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::event::CloseReason;
 use crate::io::{Deadline, TimerReason};
-use crate::time::Time;
+use crate::time::{Time, percent};
 use crate::v1::outgoing::Sealed;
 use crate::v2::window::{Answered, Pending};
 
@@ -167,7 +167,7 @@ impl Stage {
     pub(super) fn third_message_due(&mut self, now: Time, growth_percent: u32) -> bool {
         match self {
             Self::AwaitLogin { again, wait, .. } if now >= *again => {
-                *wait = *wait * growth_percent / 100;
+                *wait = percent(*wait, growth_percent);
                 *again = now + *wait;
                 true
             }
@@ -178,3 +178,16 @@ impl Stage {
 
 /// How many answers are kept for repetitions.
 const MAX_ANSWERS: usize = 8;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_for_the_login_may_grow_beyond_all_bounds() {
+        let (until, again) = (Time::from_start(Duration::MAX), Time::ZERO);
+        let mut stage = Stage::AwaitLogin { until, again, wait: Duration::MAX };
+        assert!(stage.third_message_due(Time::ZERO, 180));
+        assert!(!stage.third_message_due(Time::ZERO, 180));
+    }
+}
