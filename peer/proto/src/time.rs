@@ -54,6 +54,11 @@ impl fmt::Debug for Time {
     }
 }
 
+/// So many seconds, of which there is at least one: a timer of none would fire for ever at one time.
+pub(crate) fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count.max(1))
+}
+
 /// So many percent of a duration, which a peer or a configuration may have made any length: what cannot be
 /// counted is cut off.
 pub(crate) fn percent(of: Duration, percent: u32) -> Duration {

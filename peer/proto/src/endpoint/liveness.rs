@@ -10,7 +10,7 @@ use super::context::Context;
 use crate::datagram::KEEPALIVE;
 use crate::io::{Activity, Path};
 use crate::policy::{Dpd, ProbeMode, Profile};
-use crate::time::Time;
+use crate::time::{Time, seconds};
 
 /// The last signs of life of both ends.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Liveness {
     /// Both ends have just been heard.
     pub(crate) fn new(now: Time, profile: &Profile, behind_nat: bool) -> Self {
         let dpd = profile.dpd();
-        let keepalive = Duration::from_secs(profile.timers.keepalive);
+        let keepalive = seconds(profile.timers.keepalive);
         Self {
             dpd,
             last_heard: now,

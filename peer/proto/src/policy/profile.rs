@@ -14,6 +14,7 @@ use super::offer::{ChildOffer, IkeOffer};
 use super::readings::{ChildCount, DeadAfter, ProbeMode, Readings, When};
 use super::ts::TsPolicy;
 use crate::crypto::suite::{ChildProtocol, Encr, Esn, Group, IcvBytes, Integ, KeyBits, Prf};
+use crate::time::seconds;
 
 /// What an edge offers, accepts and refuses.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -198,7 +199,8 @@ impl IdentityType {
     pub const ALL: [Self; 5] = [Self::Ipv4, Self::Ipv6, Self::Fqdn, Self::Email, Self::KeyId];
 }
 
-/// Lifetimes and liveness, in seconds.
+/// Lifetimes and liveness, in seconds. None of them is shorter than one, whatever stands here, and probes
+/// are at least one apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timers {
@@ -348,7 +350,7 @@ impl Profile {
 
     /// The schedule of liveness probes.
     pub fn dpd(&self) -> Dpd {
-        let interval = Duration::from_secs(self.timers.dpd_interval);
+        let interval = seconds(self.timers.dpd_interval);
         let probes = self.timers.dpd_retries.max(1);
         let (enabled, mode) = (self.timers.dpd, self.readings.r23);
         match self.readings.r22 {
@@ -358,7 +360,7 @@ impl Profile {
                 Dpd { enabled, mode, idle: interval, interval, probes }
             }
             DeadAfter::FirstProbe => {
-                let step = interval.checked_div(probes).unwrap_or(interval);
+                let step = interval.checked_div(probes).unwrap_or(interval).max(seconds(1));
                 Dpd { enabled, mode, idle: interval, interval: step, probes }
             }
         }

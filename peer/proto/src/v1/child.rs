@@ -8,7 +8,7 @@ use crate::event::CloseReason;
 use crate::io::IkeHandle;
 use crate::policy::Life;
 use crate::sa::{self, Encap, SaError};
-use crate::time::{Time, percent};
+use crate::time::{Time, percent, seconds};
 use crate::wire::ProtocolId;
 use crate::wire::v2::TrafficSelector;
 
@@ -67,8 +67,8 @@ impl Child {
 
 impl Child {
     /// The peer ends it earlier: this end is to replace it before that.
-    pub(crate) fn shorten(&mut self, now: Time, seconds: u64) {
-        let life = core::time::Duration::from_secs(seconds);
+    pub(crate) fn shorten(&mut self, now: Time, lifetime: u64) {
+        let life = seconds(lifetime);
         let rekey_at = now + percent(life, ASKER_REKEYS_AT);
         self.expires = self.expires.min(now + life);
         self.rekey_at = self.rekey_at.map(|at| at.min(rekey_at));
@@ -132,7 +132,7 @@ pub(crate) fn install(
         limits: limits(cx.config.profile.child_life(), share),
     };
     pair::install(cx, ike, pair)?;
-    let life = core::time::Duration::from_secs(lifetime);
+    let life = seconds(lifetime);
     let rekey_at = Some(now + percent(life, share));
     let (expires, replaced) = (now + life, false);
     Ok(Child { spi_in, spi_out, ts_local, ts_remote, suite, rekey_at, expires, replaced, over })

@@ -24,7 +24,7 @@ use crate::event::{
 use crate::io::{self, Channel, Deadline, IkeHandle, Path, TimerReason};
 use crate::policy::{Ikev1Mode, Lifetime};
 use crate::sa;
-use crate::time::Time;
+use crate::time::{Time, seconds};
 use crate::wire::v1::{Notify, NotifyKind, Payload};
 use crate::wire::v2;
 use crate::wire::{ExchangeType, IkeSpi, ProtocolId};
@@ -142,7 +142,7 @@ impl Established {
             unconfirmed: is_last,
             probes: Probes { next: first >> 1, waiting: None, peer: None },
             liveness: Liveness::new(now, &cx.config.profile, nat.local),
-            expires: now + Duration::from_secs(facts.lifetime),
+            expires: now + seconds(facts.lifetime),
             octets_left: cx.config.profile.ike_life().octets(),
         };
         established.begin_transactions(ike, now, facts.auth, cx);
@@ -367,14 +367,14 @@ impl Established {
     }
 
     /// The peer says how long something lives there.
-    pub(super) fn told_lifetime(&mut self, now: Time, notify: &Notify, seconds: u64) {
+    pub(super) fn told_lifetime(&mut self, now: Time, notify: &Notify, lifetime: u64) {
         if notify.protocol == ProtocolId::IKE {
-            self.expires = self.expires.min(now + Duration::from_secs(seconds));
+            self.expires = self.expires.min(now + seconds(lifetime));
             return;
         }
         let is_meant = |child: &&mut Child| child.spi_out.to_be_bytes() == *notify.spi;
         if let Some(child) = self.children.iter_mut().find(is_meant) {
-            child.shorten(now, seconds);
+            child.shorten(now, lifetime);
         }
     }
 

@@ -13,7 +13,7 @@ use crate::event::{Event, Offer, Role, Side};
 use crate::io::IkeHandle;
 use crate::policy::{ChildContext, ChildSelection, TransportMode};
 use crate::sa::{self, Encap, SaError};
-use crate::time::Time;
+use crate::time::{Time, seconds};
 use crate::wire::v2::{Delete, Message, Notify, Payload, Proposal, Sa, TrafficSelector, Ts};
 use crate::wire::{NotifyType, PayloadType, ProtocolId};
 
@@ -188,7 +188,7 @@ pub(crate) fn install(
         cx.free_child_spi(spi_in);
         return Err(refused(cx, ike, NotifyType::NO_PROPOSAL_CHOSEN, error.to_string()));
     }
-    let expires = now + core::time::Duration::from_secs(cx.config.profile.timers.child_life);
+    let expires = now + seconds(cx.config.profile.timers.child_life);
     Ok(Child { spi_in, spi_out, protocol: suite.protocol.into(), expires })
 }
 

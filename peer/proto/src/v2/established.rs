@@ -19,7 +19,7 @@ use crate::event::{CloseReason, DropReason, Event, NatStatus, Role};
 use crate::io::{self, Deadline, IkeHandle, Path, TimerReason};
 use crate::policy::IkeDeleteAnswer;
 use crate::sa;
-use crate::time::Time;
+use crate::time::{Time, seconds};
 use crate::wire::v2::{Delete, Message, Notify, Payload};
 use crate::wire::{ExchangeType, IkeSpi, NotifyType, ProtocolId};
 
@@ -97,7 +97,7 @@ impl Established {
             answered,
             init_answered,
             liveness: Liveness::new(now, &config.profile, nat.local),
-            expires: now + Duration::from_secs(config.profile.timers.ike_life),
+            expires: now + seconds(config.profile.timers.ike_life),
         }
     }
 
@@ -269,7 +269,7 @@ impl Established {
     ) {
         if let Some(child) = self.children.iter_mut().find(|child| child.spi_in == spi) {
             // Not again while the exchange runs.
-            child.expires = now + Duration::from_secs(cx.config.profile.timers.child_life);
+            child.expires = now + seconds(cx.config.profile.timers.child_life);
             let task = Task::DeleteChild(child.protocol, spi, reason);
             self.begin(ike, now, task, cx);
         }

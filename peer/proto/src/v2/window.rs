@@ -122,11 +122,18 @@ impl Pending {
             return Due::GiveUp;
         }
         self.attempt += 1;
-        self.wait = percent(self.wait, self.schedule.growth_percent);
+        self.wait = grown(self.wait, self.schedule.growth_percent);
         self.due = now + self.wait;
         Due::Repeat(self.attempt)
     }
 }
+
+/// What a wait grows to. It is never so short that its timer would fire for ever at one time.
+pub(crate) fn grown(wait: Duration, growth_percent: u32) -> Duration {
+    percent(wait, growth_percent).max(SHORTEST_WAIT)
+}
+
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
 /// The last request that was answered, and the answer, for its repetitions.
 #[derive(Debug, Default)]

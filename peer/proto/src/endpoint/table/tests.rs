@@ -4,14 +4,16 @@ use core::time::Duration;
 
 use rstest::rstest;
 
-use crate::config::EndpointConfig;
+use crate::config::{EndpointConfig, Ikev1Options};
 use crate::crypto::suite::{ChildProtocol, Group};
 use crate::edge::{ESP_PROTOCOL, EdgeInput};
 use crate::event::{DropReason, Event, NotStarted};
 use crate::fault::{Change, Fault};
 use crate::io::{Command, IkeHandle};
+use crate::policy::{ChildOffer, Ikev1Mode, Timers};
 use crate::sa::TunnelId;
 use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
+use crate::time::Time;
 use crate::wire::{AH_PROTOCOL, ExchangeType, PayloadType, TransformType};
 
 const OFFER: &str = "aes256-sha256-ecp256";
@@ -116,6 +118,42 @@ fn refusals_of_strangers_are_limited(#[case] proposal: bool) {
     assert_eq!(pair.responder.events.iter().filter(limited).count(), 2);
     pair.now = pair.now + Duration::from_secs(1);
     assert_eq!(answered(&mut pair), 3);
+}
+
+#[rstest]
+fn no_timer_of_a_profile_fires_for_ever(
+    #[values(false, true)] ikev1: bool,
+    #[values(
+        |timers: &mut Timers| timers.ike_life = 0,
+        |timers: &mut Timers| timers.child_life = 0,
+        |timers: &mut Timers| timers.dpd_interval = 0,
+        |timers: &mut Timers| timers.keepalive = 0
+    )]
+    none: fn(&mut Timers),
+) {
+    let mut ends = [endpoint_config(), endpoint_config()];
+    ends.iter_mut().for_each(|end| none(&mut end.profile.timers));
+    let [initiator, responder] = ends;
+    let mut pair = Pair::new(initiator, responder);
+    let mut offer = connection("aes128-sha1-modp1024", "aes128gcm16");
+    // Somebody is behind a NAT and keeps it open.
+    offer.force_encapsulation = true;
+    if ikev1 {
+        let mode = Ikev1Mode::Aggressive;
+        offer.ikev1 = Some(Ikev1Options { mode, ..Ikev1Options::default() });
+        let child: ChildOffer = "aes128gcm16".parse().unwrap();
+        offer.child = vec![child.proposal(1, &[0; 4], false)];
+    }
+    pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    for node in [&pair.initiator, &pair.responder] {
+        let next = node.edge.clock_of(IkeHandle(1), pair.now).and_then(|clock| clock.next);
+        let next = next.map(|deadline| deadline.at.since(Time::ZERO));
+        // A pair is replaced a little before its end.
+        assert!(next >= Some(Duration::from_millis(900)), "{next:?}");
+    }
+    let before = pair.sent.len();
+    pair.advance(Duration::from_secs(3));
+    assert!(pair.sent.len() - before < 50, "{}", pair.sent.len() - before);
 }
 
 #[test]

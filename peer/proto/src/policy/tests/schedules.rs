@@ -16,6 +16,18 @@ fn a_silent_peer_is_dead_after(#[case] r22: &str, #[case] seconds: u64) {
 }
 
 #[rstest]
+fn probes_are_a_second_apart_at_least(
+    #[values("each-retry", "in-all", "first-probe")] r22: &str,
+    #[values((0, 5), (1, u32::MAX))] (dpd_interval, dpd_retries): (u64, u32),
+) {
+    let mut profile = Profile::lenient("test");
+    profile.readings.set("R22", r22).unwrap();
+    (profile.timers.dpd_interval, profile.timers.dpd_retries) = (dpd_interval, dpd_retries);
+    let Dpd { idle, interval, .. } = profile.dpd();
+    assert_eq!([idle, interval], [Duration::from_secs(1); 2]);
+}
+
+#[rstest]
 #[case::seven("pairs", 7, 0, false, true)]
 #[case::ninth("pairs", 8, 0, false, false)]
 #[case::rekey_at_eight("pairs", 8, 0, true, true)]

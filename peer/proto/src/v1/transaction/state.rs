@@ -7,9 +7,9 @@ use core::time::Duration;
 
 use crate::event::CloseReason;
 use crate::io::{Deadline, TimerReason};
-use crate::time::{Time, percent};
+use crate::time::Time;
 use crate::v1::outgoing::Sealed;
-use crate::v2::window::{Answered, Pending};
+use crate::v2::window::{Answered, Pending, grown};
 
 /// The transaction exchanges of an ISAKMP SA.
 #[derive(Debug, Default)]
@@ -167,7 +167,7 @@ impl Stage {
     pub(super) fn third_message_due(&mut self, now: Time, growth_percent: u32) -> bool {
         match self {
             Self::AwaitLogin { again, wait, .. } if now >= *again => {
-                *wait = percent(*wait, growth_percent);
+                *wait = grown(*wait, growth_percent);
                 *again = now + *wait;
                 true
             }
@@ -182,6 +182,14 @@ const MAX_ANSWERS: usize = 8;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_wait_of_nothing_ends() {
+        let (until, now) = (Time::from_start(Duration::MAX), Time::ZERO);
+        let mut stage = Stage::AwaitLogin { until, again: now, wait: Duration::ZERO };
+        assert!(stage.third_message_due(now, 0));
+        assert!(!stage.third_message_due(now, 0));
+    }
 
     #[test]
     fn a_wait_for_the_login_may_grow_beyond_all_bounds() {
