@@ -5,14 +5,14 @@ use std::ops::Range;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use ikeproof_proto::policy::{Profile, ReadingError, Readings};
+use ikeproof_proto::policy::{Profile, ReadingError, Readings, Timers};
 use miette::Diagnostic;
 use serde::Deserialize;
 use thiserror::Error;
 use toml::Spanned;
 
 use super::table::Table;
-use crate::format::{Document, FileErrors, Problem, nearest};
+use crate::format::{Document, FileErrors, Problem, Tree, nearest};
 
 /// The profiles that come with the tool: name and text.
 pub const BUILTIN: &[(&str, &str)] = &[("zscaler", include_str!("../../profiles/zscaler.toml"))];
@@ -178,6 +178,7 @@ impl ProfileFile {
         check_bundles(&bundles, &readings, &mut problems);
         if let (Some(policy), Some(tree)) = (&policy, &profile) {
             check_rules(policy, &facts, &readings, &tree.span(), &mut problems);
+            check_timers(&policy.timers, tree, &mut problems);
         }
         match policy {
             Some(policy) if problems.is_empty() => Ok(Self {
@@ -297,6 +298,21 @@ fn check_bundles(bundles: &Bundles, readings: &[Placed<ReadingDoc>], out: &mut V
             let known = doc.values.iter().map(String::as_str);
             out.push(Problem::unknown(&what, value.get_ref(), known, value.span()));
         }
+    }
+}
+
+/// No timer is over as soon as it begins.
+fn check_timers(timers: &Timers, profile: &Tree<'_>, out: &mut Vec<Problem>) {
+    let seconds = [
+        ("ike_life", timers.ike_life),
+        ("child_life", timers.child_life),
+        ("dpd_interval", timers.dpd_interval),
+        ("keepalive", timers.keepalive),
+    ];
+    for (name, _) in seconds.into_iter().filter(|(_, seconds)| *seconds == 0) {
+        let value = profile.get_ref().get("timers").and_then(|timers| timers.get_ref().get(name));
+        let message = format!("`{name} = 0` is no time; write 1 or more seconds");
+        out.push(Problem::new(message, value.map_or(profile.span(), Spanned::span)));
     }
 }
 

@@ -239,6 +239,18 @@ fn errors_name_line_column_and_the_nearest_word() {
     assert!(error.to_string().starts_with("zscaler.toml:"), "{error}");
 }
 
+#[rstest]
+#[case("ike_life = 86400", "ike_life = 0", 147)]
+#[case("child_life = 28800", "child_life = 0", 148)]
+#[case("dpd_interval = 20", "dpd_interval = 0", 150)]
+#[case("keepalive = 20", "keepalive = 0", 152)]
+fn a_timer_of_nothing_is_refused(#[case] own: &str, #[case] none: &str, #[case] line: usize) {
+    let text = BUILTIN[0].1.replacen(own, none, 1);
+    let error = ProfileFile::parse("zscaler.toml", &text).unwrap_err().to_string();
+    let expected = format!("zscaler.toml:{line}:{}: `{none}` is no time; write 1", none.len());
+    assert!(error.starts_with(&expected), "{error}");
+}
+
 #[test]
 fn unknown_profiles_are_named() {
     let error = load("zscalar", None).unwrap_err().to_string();

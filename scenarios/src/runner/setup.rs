@@ -425,7 +425,7 @@ pub fn peer_config(
             }),
         },
         initial_contact: peer.initial_contact,
-        rekey: peer.life().ike.map(|span| span.0),
+        rekey: peer.life().ike.map(|life| life.0),
         life_bytes: peer.life().ike_bytes.map(|octets| octets.0),
     };
     Ok(vendor::PeerConfig {

@@ -34,4 +34,6 @@ pub use step::{
     Step, What, Which, Works, Written,
 };
 pub(crate) use words::one_or_many;
-pub use words::{Actor, IdSpec, Need, Nets, Notify, Octets, PayloadName, Side, Span, Tier};
+pub use words::{
+    Actor, IdSpec, Lifetime, Need, Nets, Notify, Octets, PayloadName, Side, Span, Tier,
+};

@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::expect::Ikev1Auth;
 use super::fault::FaultSpec;
-use super::words::{IdSpec, Octets, Span, one_or_many};
+use super::words::{IdSpec, Lifetime, Octets, Span, one_or_many};
 
 /// `[[edge]]`: our side. Everything has a default.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -275,9 +275,9 @@ pub struct PeerTs {
 #[serde(deny_unknown_fields, default)]
 pub struct Life {
     /// An IKE SA.
-    pub ike: Option<Span>,
+    pub ike: Option<Lifetime>,
     /// A child SA.
-    pub child: Option<Span>,
+    pub child: Option<Lifetime>,
     /// The volume of an ISAKMP SA, in IKEv1.
     pub ike_bytes: Option<Octets>,
     /// The volume of a child SA, in IKEv1.
@@ -289,7 +289,7 @@ pub struct Life {
 #[serde(deny_unknown_fields, default)]
 pub struct PeerLife {
     /// The time after which it authenticates anew.
-    pub ike: Option<Span>,
+    pub ike: Option<Lifetime>,
     /// An ISAKMP SA.
     pub ike_bytes: Option<Octets>,
     /// A child SA.

@@ -169,6 +169,14 @@ fn the_shipped_scenarios_are_valid() {
 )]
 #[case::needs("needs = [\"raw-epa\"]\n[[step]]\nconnect = {}", "did you mean `raw-esp`?")]
 #[case::time("[[step]]\nconnect = { within = \"5\" }", "no amount of time")]
+#[case::life_of_an_edge(
+    "[[edge]]\nlife = { child = \"0s\" }\n[[step]]\nconnect = {}",
+    "t.toml:5:18: no SA lives for `0s`; write 1s or more"
+)]
+#[case::life_of_a_peer(
+    "[[peer]]\nversion = 1\nlife = { ike = \"999ms\" }\n[[step]]\nconnect = {}",
+    "t.toml:6:16: no SA lives for `999ms`; write 1s or more"
+)]
 #[case::subnet(
     "[[peer]]\ninner = \"10.0.0.0/33\"\n[[step]]\nconnect = {}",
     "t.toml:5:9: `10.0.0.0/33` is no subnet"

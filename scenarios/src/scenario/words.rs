@@ -127,6 +127,10 @@ impl<'de> Deserialize<'de> for Need {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span(pub Duration);
 
+/// How long an SA lives: an amount of time of which the whole seconds count, so that there must be one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lifetime(pub Duration);
+
 /// A number of octets: `512`, `64KiB`, `1MiB`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Octets(pub u64);
@@ -228,10 +232,23 @@ impl FromStr for Span {
                 "d" => 86_400_000,
                 _ => return Err(wrong()),
             };
-            sum += Duration::from_millis(number.checked_mul(millis).ok_or_else(wrong)?);
+            let part = Duration::from_millis(number.checked_mul(millis).ok_or_else(wrong)?);
+            sum = sum.checked_add(part).ok_or_else(wrong)?;
             rest = tail;
         }
         if text.is_empty() { Err(wrong()) } else { Ok(Self(sum)) }
+    }
+}
+
+impl FromStr for Lifetime {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let Span(time) = text.parse()?;
+        if time < Duration::from_secs(1) {
+            return Err(format!("no SA lives for `{text}`; write 1s or more"));
+        }
+        Ok(Self(time))
     }
 }
 
@@ -334,7 +351,7 @@ macro_rules! from_text {
     )+};
 }
 
-from_text! { Span; IdSpec; Octets or u64; }
+from_text! { Span; Lifetime; IdSpec; Octets or u64; }
 
 impl<'de> Deserialize<'de> for Nets {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -402,6 +419,13 @@ mod tests {
     fn times(#[case] text: &str, #[case] millis: Option<u64>) {
         let read = text.parse::<Span>().ok().map(|span| span.0);
         assert_eq!(read, millis.map(Duration::from_millis));
+    }
+
+    #[test]
+    fn no_time_is_too_long_to_be_counted() {
+        let longest = format!("{}ms", u64::MAX);
+        assert!(longest.parse::<Span>().is_ok());
+        assert_eq!(longest.repeat(1001).parse::<Span>().ok(), None);
     }
 
     #[rstest]
