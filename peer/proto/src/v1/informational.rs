@@ -206,23 +206,21 @@ impl Established {
         }
     }
 
-    /// The peer refuses something: the quick mode whose SPI it names, or the only one there is.
+    /// The peer refuses something: the quick mode whose SPI it names, or the only one there is if it names
+    /// none. Another SPI is of a pair that is up, or was, and says nothing of what is being asked for.
     fn refused(&mut self, ike: IkeHandle, notify: &Notify, cx: &mut Context) {
         let kind = Notification::from(notify.kind);
-        let asked: Vec<(u32, u32)> = self
-            .quick
-            .iter()
-            .filter_map(|(id, quick)| match quick {
-                Quick::Second(quick) => Some((*id, quick.spi_in())),
-                _ => None,
-            })
-            .collect();
-        let named = asked.iter().find(|(_, spi)| notify.spi == spi.to_be_bytes());
-        let meant = named.or(match asked.as_slice() {
-            [only] => Some(only),
+        let (spi_i, spi_r) = self.spis();
+        let names_none = notify.spi.is_empty() || notify.spi == [spi_i.0, spi_r.0].concat();
+        let asked = self.quick.iter().filter_map(|(id, quick)| match quick {
+            Quick::Second(quick) => Some((*id, quick)),
             _ => None,
         });
-        let Some((id, _)) = meant else {
+        let meant: Vec<u32> = asked
+            .filter(|(_, quick)| names_none || quick.receives_on(&notify.spi))
+            .map(|(id, _)| id)
+            .collect();
+        let [id] = meant.as_slice() else {
             let (exchange, tentative) = (ExchangeType::INFORMATIONAL_V1, false);
             return cx.event(Event::PeerRefused { ike, exchange, notify: kind, tentative });
         };

@@ -85,6 +85,19 @@ fn closed(events: &[Event]) -> Option<CloseReason> {
     })
 }
 
+/// The cookies of the ISAKMP SA, and the SPI that the initiator receives on.
+fn facts(pair: &Pair) -> (Vec<u8>, u32) {
+    let cookies = pair.initiator.find(|event| match event {
+        Event::IkeEstablished(up) => Some([up.spi_i.0, up.spi_r.0].concat()),
+        _ => None,
+    });
+    let spi = pair.initiator.find(|event| match event {
+        Event::ChildEstablished(up) => Some(up.spi_in),
+        _ => None,
+    });
+    cookies.zip(spi).unwrap()
+}
+
 fn sas(pair: &Pair) -> [usize; 2] {
     [&pair.initiator, &pair.responder].map(|node| node.edge.endpoint().ike_sas())
 }

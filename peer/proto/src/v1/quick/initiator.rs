@@ -278,9 +278,10 @@ impl AwaitSecond {
         cx.event(Event::ChildRefused { ike, by: Side::Peer, notify, detail });
     }
 
-    /// The SPI that the answer would be received on, which refusals name.
-    pub(in crate::v1) fn spi_in(&self) -> u32 {
-        self.spi_in
+    /// Whether an SPI is one that was offered, of which refusals name one.
+    pub(in crate::v1) fn receives_on(&self, spi: &[u8]) -> bool {
+        let mut own = [Some(self.spi_in), self.over_spi].into_iter().flatten();
+        own.any(|own| own.to_be_bytes() == *spi)
     }
 }
 

@@ -426,6 +426,49 @@ fn no_lifetime_of_a_profile_is_too_long() {
     assert_eq!(traffic(&mut pair), 2);
 }
 
+/// What a refusal names.
+#[derive(Clone, Copy)]
+enum Named {
+    Nothing,
+    Cookies,
+    Asked,
+    Another,
+}
+
+#[rstest]
+#[case::nothing(Named::Nothing, true)]
+#[case::the_cookies(Named::Cookies, true)]
+#[case::what_is_asked_for(Named::Asked, true)]
+#[case::another_pair(Named::Another, false)]
+fn a_refusal_ends_the_quick_mode_that_it_is_about(#[case] named: Named, #[case] ends: bool) {
+    let mut pair = connected(Ikev1Mode::Main);
+    let (cookies, spi) = facts(&pair);
+    let rekey = Command::RekeyChild { ike: IkeHandle(1), spi };
+    // The SPI is inside what nobody else can read, and follows from the seed.
+    let mut twin = connected(Ikev1Mode::Main);
+    twin.command(Side::Initiator, rekey.clone());
+    let asked = twin.initiator.events.iter().rev().find_map(|event| match event {
+        Event::ChildEstablished(up) => Some(up.spi_in),
+        _ => None,
+    });
+    pair.handle(Side::Initiator, EdgeInput::Command(rekey));
+    let first = pair.intercept().remove(0).1;
+    let (protocol, spi) = match named {
+        Named::Nothing => (3, Vec::new()),
+        Named::Cookies => (1, cookies),
+        Named::Asked => (3, asked.unwrap().to_be_bytes().to_vec()),
+        Named::Another => (3, spi.to_be_bytes().to_vec()),
+    };
+    // DOI, protocol, SPI, INVALID-SPI.
+    let head = [0, 0, 0, 1, protocol, u8::try_from(spi.len()).unwrap(), 0, 11];
+    tell(&mut pair, [&head[..], &spi].concat());
+    let refused = if ends { vec![Some(NotifyKind::INVALID_SPI.into())] } else { vec![] };
+    assert_eq!(refusals(&pair)[0], refused);
+    pair.arrive(Side::Initiator, &first);
+    pair.deliver();
+    assert_eq!(count(&pair.initiator.events), if ends { 1 } else { 2 });
+}
+
 #[test]
 fn more_quick_modes_than_may_run_are_told() {
     let mut pair = pair();
