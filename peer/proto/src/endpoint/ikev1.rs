@@ -254,7 +254,7 @@ impl Ikev1Table {
         let (now, before) = (now + sa.skew, cx.sent_octets());
         let next = sa.state.message(handle, now, arrival, cx);
         let next = next.passed(now, cx.sent_octets().wrapping_sub(before));
-        self.keep(cx, handle, sa.skew, next);
+        self.keep(cx, now, handle, sa.skew, next);
     }
 
     /// A message without a responder's cookie: it begins phase 1, repeats what did, or is an error that
@@ -381,7 +381,7 @@ impl Ikev1Table {
             let (now, before) = (now + sa.skew, cx.sent_octets());
             let next = sa.state.timeout(handle, now, cx);
             let next = next.passed(now, cx.sent_octets().wrapping_sub(before));
-            self.keep(cx, handle, sa.skew, next);
+            self.keep(cx, now, handle, sa.skew, next);
         }
     }
 
@@ -470,13 +470,14 @@ impl Ikev1Table {
         self.reschedule(handle);
     }
 
-    fn keep(&mut self, cx: &mut Context, handle: IkeHandle, skew: Duration, next: Next) {
+    /// Puts an SA back after it has handled something at its own `now`, or clears up behind it.
+    fn keep(&mut self, cx: &mut Context, now: Time, handle: IkeHandle, skew: Duration, next: Next) {
         match next {
             Next::State(mut state) => {
                 if !state.is_half_open_responder() {
                     self.no_longer_half_open(handle);
                 }
-                let older = self.adopted_from(cx, handle, skew, &mut state);
+                let older = self.adopted_from(cx, now, handle, skew, &mut state);
                 self.sas.insert(handle, Isakmp { skew, state });
                 self.reschedule(handle);
                 older.into_iter().for_each(|older| self.reschedule(older));
@@ -492,6 +493,7 @@ impl Ikev1Table {
     fn adopted_from(
         &mut self,
         cx: &mut Context,
+        now: Time,
         handle: IkeHandle,
         skew: Duration,
         state: &mut State,
@@ -501,7 +503,7 @@ impl Ikev1Table {
         {
             for (&from, sa) in self.sas.iter_mut().rev() {
                 if let State::Established(old) = &mut sa.state
-                    && new.adopt_children(cx, (from, sa.skew), old, (handle, skew))
+                    && new.adopt_children(cx, now, (from, sa.skew), old, (handle, skew))
                 {
                     return Some(from);
                 }

@@ -5,7 +5,7 @@ use core::time::Duration;
 use super::child::Child;
 use super::established::Established;
 use crate::endpoint::context::Context;
-use crate::event::{CloseReason, Event};
+use crate::event::{CloseReason, Event, Side};
 use crate::io::IkeHandle;
 use crate::sa;
 use crate::time::Time;
@@ -86,10 +86,14 @@ impl Established {
 
     /// Takes the pairs of an older SA with the same peer, and their tunnel, if it has any. An inner address
     /// belongs to the SA that it was given under, and so do pairs that make use of it. Each clock is ahead
-    /// of the endpoint's by its skew.
+    /// of the endpoint's by its skew; `now` is by that of this SA.
+    ///
+    /// What the older SA has begun to replace them with would come up beside them, so that is begun anew
+    /// here.
     pub(crate) fn adopt_children(
         &mut self,
         cx: &mut Context,
+        now: Time,
         (from, ahead): (IkeHandle, Duration),
         old: &mut Self,
         (ike, skew): (IkeHandle, Duration),
@@ -99,16 +103,26 @@ impl Established {
             return false;
         }
         let moved = |at: Time| at - ahead + skew;
+        old.abandon_rekeys(from, cx);
         self.children = core::mem::take(&mut old.children);
         for child in &mut self.children {
             child.expires = moved(child.expires);
-            child.rekey_at = child.rekey_at.map(moved);
+            child.rekey_at = child.rekey_at.map(moved).or((!child.replaced).then_some(now));
         }
         core::mem::swap(&mut self.has_tunnel, &mut old.has_tunnel);
         cx.tunnels.exchange(from, ike);
         let tunnel = cx.tunnels.of(ike).0;
         cx.event(Event::ChildrenAdopted { ike, from, tunnel });
         true
+    }
+
+    /// Gives up the quick modes of this end that are to replace a pair.
+    fn abandon_rekeys(&mut self, ike: IkeHandle, cx: &mut Context) {
+        for (_, quick) in self.quick.extract_if(.., |_, quick| quick.is_rekey()) {
+            let detail = "the pair goes on under another ISAKMP SA".to_owned();
+            cx.event(Event::ChildRefused { ike, by: Side::Local, notify: None, detail });
+            quick.abandon(cx);
+        }
     }
 
     /// Forgets all SAs.

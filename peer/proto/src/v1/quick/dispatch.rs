@@ -35,6 +35,15 @@ impl Quick {
         !matches!(self, Self::Done(_))
     }
 
+    /// Whether this end has begun it to replace a pair.
+    pub(in crate::v1) fn is_rekey(&self) -> bool {
+        match self {
+            Self::Second(quick) => quick.ask.replaces.is_some(),
+            Self::Connected(quick) => quick.replaces.is_some(),
+            Self::Third(_) | Self::Done(_) => false,
+        }
+    }
+
     /// The next timer.
     pub(in crate::v1) fn deadline(&self) -> Option<Deadline> {
         match self {

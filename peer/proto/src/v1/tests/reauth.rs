@@ -109,6 +109,49 @@ fn a_pair_ends_when_it_would_have_ended_whatever_clocks_were_moved() {
     assert_eq!(life(&mut pair, 2), before);
 }
 
+#[rstest]
+#[case::of_who_authenticates_anew(Side::Initiator)]
+#[case::of_the_other_end(Side::Responder)]
+fn a_rekey_that_has_begun_is_begun_anew_under_the_sa_that_follows(#[case] side: Side) {
+    let mut pair = connected(Ikev1Mode::Main);
+    let spi = pair.node(side).find(|event| match event {
+        Event::ChildEstablished(up) => Some(up.spi_in),
+        _ => None,
+    });
+    let rekey = Command::RekeyChild { ike: IkeHandle(1), spi: spi.unwrap() };
+    pair.handle(side, EdgeInput::Command(rekey));
+    // Its first message is lost.
+    assert_eq!(pair.intercept().len(), 1);
+    anew(&mut pair, Ikev1Mode::Main);
+    assert_eq!(adopted(&pair), [1, 1]);
+    pair.advance(Duration::from_secs(1));
+    let given_up = |event: &Event| {
+        matches!(
+            event,
+            Event::ChildRefused { ike: IkeHandle(1), by: crate::event::Side::Local, .. }
+        )
+    };
+    let rekeying = usize::from(side == Side::Responder);
+    assert_eq!(count(&pair, given_up)[rekeying], 1);
+    // The new pair is where the old one was, in its tunnel.
+    let ike = IkeHandle(2);
+    let new = |event: &Event| matches!(event, Event::ChildEstablished(up) if (up.ike, up.tunnel) == (ike, 1));
+    assert_eq!(count(&pair, new), [1, 1], "{:#?}", pair.initiator.events);
+    pair.command(Side::Initiator, Command::DeleteIke { ike: IkeHandle(1) });
+    assert_eq!((sas(&pair), traffic(&mut pair)), ([1, 1], 2));
+    for end in [&pair.initiator, &pair.responder] {
+        assert_eq!(end.edge.endpoint().footprint().child_spis, 1);
+    }
+}
+
+#[test]
+fn a_pair_that_nobody_replaces_is_not_replaced_by_authenticating_anew() {
+    let mut pair = connected(Ikev1Mode::Main);
+    anew(&mut pair, Ikev1Mode::Main);
+    pair.advance(Duration::from_secs(10));
+    assert_eq!(count(&pair, |event| matches!(event, Event::ChildEstablished(_))), [1, 1]);
+}
+
 #[test]
 fn another_peer_takes_nothing_over() {
     let mut pair = connected(Ikev1Mode::Aggressive);
