@@ -540,8 +540,8 @@ impl Endpoint {
             sa::Report::Dropped { spi, reason, .. } => {
                 self.cx.event(Event::TrafficDropped { spi, reason: reason.to_string() });
             }
-            sa::Report::UnknownSpi { protocol, spi, source } => {
-                self.unknown_spi(now, protocol, spi, source);
+            sa::Report::UnknownSpi { protocol, spi, len, source } => {
+                self.unknown_spi(now, protocol, spi, len, source);
             }
             sa::Report::Runt { len, source } => {
                 let remote = SocketAddr::new(source.src_ip(), 0);

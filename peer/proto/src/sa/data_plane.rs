@@ -228,11 +228,8 @@ impl DataPlane {
             }
             let Some(held) = &mut last else {
                 unknown.count(DropKind::UnknownSpi);
-                reports.tell(Report::UnknownSpi {
-                    protocol: ChildProtocol::Esp,
-                    spi,
-                    source: path,
-                });
+                let (protocol, len, source) = (ChildProtocol::Esp, packet.len(), path);
+                reports.tell(Report::UnknownSpi { protocol, spi, len, source });
                 results.push(Err(OpenError::UnknownSpi(spi)));
                 continue;
             };
@@ -277,7 +274,8 @@ impl DataPlane {
         let entry = bundles.get(&spi).unwrap_or(&spi);
         let Some(held) = inbound.get_mut(entry).filter(|held| held.is(ChildProtocol::Ah)) else {
             unknown.count(DropKind::UnknownSpi);
-            reports.tell(Report::UnknownSpi { protocol: ChildProtocol::Ah, spi, source: path });
+            let (protocol, len, source) = (ChildProtocol::Ah, packet.len(), path);
+            reports.tell(Report::UnknownSpi { protocol, spi, len, source });
             return Err(OpenError::UnknownSpi(spi));
         };
         let (_, received) = held.take_in(now, packet, reports)?;

@@ -40,6 +40,8 @@ pub enum Report {
         protocol: ChildProtocol,
         /// The SPI.
         spi: u32,
+        /// The packet's length in octets.
+        len: usize,
         /// The path that it came by.
         source: Encap,
     },

@@ -15,7 +15,7 @@ use crate::config::InvalidSpi;
 use crate::crypto::suite::ChildProtocol;
 use crate::endpoint::context::Envelope;
 use crate::entropy::Label;
-use crate::event::Event;
+use crate::event::{DropReason, Event};
 use crate::io::{Channel, IkeHandle, Path, prefix_of};
 use crate::sa::Encap;
 use crate::time::Time;
@@ -54,12 +54,13 @@ impl Lately {
 }
 
 impl Endpoint {
-    /// A packet has come on an SPI that no SA has.
+    /// A packet of `len` octets has come on an SPI that no SA has.
     pub(super) fn unknown_spi(
         &mut self,
         now: Time,
         protocol: ChildProtocol,
         spi: u32,
+        len: usize,
         source: Encap,
     ) {
         let reason = format!("no SA has this SPI; it came from {}", source.src_ip());
@@ -80,7 +81,14 @@ impl Endpoint {
                 state.tell_invalid_spi(ike, now, spi, cx);
             }),
             None => {
+                let remote = path.remote;
+                if !self.cx.may_reply(now, remote, len) {
+                    return;
+                }
                 let message = self.in_clear(version, protocol, spi);
+                if message.len() > len.saturating_mul(self.cx.config.limits.amplification) {
+                    return self.cx.dropped(remote, len, DropReason::Amplification);
+                }
                 if !message.is_empty() {
                     self.cx.transmit(path, &message);
                 }

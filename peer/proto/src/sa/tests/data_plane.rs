@@ -113,6 +113,7 @@ fn every_drop_is_counted_and_reported() {
     *forged.last_mut().unwrap() ^= 1;
     let mut unknown = esp.clone();
     unknown[0] = 9;
+    let unknown_len = unknown.len();
     let mut batch = [forged, esp.clone(), esp, unknown, vec![1, 2, 3]];
     let mut results = Vec::new();
     let packets = batch.iter_mut().map(Vec::as_mut_slice);
@@ -135,7 +136,7 @@ fn every_drop_is_counted_and_reported() {
         [
             dropped(OpenError::BadIcv),
             dropped(OpenError::Replay(1)),
-            Report::UnknownSpi { protocol: ChildProtocol::Esp, spi, source },
+            Report::UnknownSpi { protocol: ChildProtocol::Esp, spi, len: unknown_len, source },
             Report::Runt { len: 3, source },
         ]
     );

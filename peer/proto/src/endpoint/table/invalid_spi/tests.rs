@@ -4,7 +4,7 @@ use rstest::rstest;
 
 use crate::config::{Connection, EndpointConfig, Ikev1Options, InvalidSpi};
 use crate::edge::{ESP_PROTOCOL, EdgeInput};
-use crate::event::{CloseReason, Event};
+use crate::event::{CloseReason, DropReason, Event};
 use crate::io::{Command, IkeHandle};
 use crate::policy::{ChildOffer, Ikev1Mode};
 use crate::sa::TunnelId;
@@ -131,6 +131,31 @@ fn a_source_is_told_once_a_second() {
     pair.advance(Duration::from_secs(1));
     (0..5).for_each(|_| ping(&mut pair));
     assert_eq!(told(&pair), [false; 2]);
+}
+
+#[rstest]
+fn in_clear_it_is_one_of_the_replies_that_are_limited(
+    #[values(InvalidSpi::Ikev1, InvalidSpi::Ikev2)] version: InvalidSpi,
+    #[values(
+        (0, 3, 100, Some(DropReason::ErrorRateLimit)),
+        (9, 0, 100, Some(DropReason::Amplification)),
+        (9, 3, 8, Some(DropReason::Amplification)),
+        (9, 3, 100, None)
+    )]
+    (replies, amplification, len, limited): (u32, usize, usize, Option<DropReason>),
+) {
+    let mut config = telling(version);
+    config.limits.error_replies_per_second = replies;
+    config.limits.amplification = amplification;
+    let mut pair = Pair::new(endpoint_config(), config);
+    pair.arrive(Side::Initiator, &Flight::Raw(ESP_PROTOCOL, vec![9; len]));
+    let said = usize::from(limited.is_none());
+    assert_eq!((pair.intercept().len(), told(&pair).len()), (said, said));
+    let dropped = pair.responder.find(|event| match event {
+        Event::PacketDropped { len: of, reason, .. } if *of == len => Some(reason.clone()),
+        _ => None,
+    });
+    assert_eq!(dropped, limited);
 }
 
 #[rstest]
