@@ -91,6 +91,16 @@ pub(crate) struct Accepted {
     pub(crate) over: Option<Over>,
 }
 
+impl Accepted {
+    /// Gives back the SPIs of a pair that does not come up.
+    pub(crate) fn free(&self, cx: &mut Context) {
+        cx.free_child_spi(self.spi_in);
+        if let Some(over) = self.over {
+            cx.free_child_spi(over.spi_in);
+        }
+    }
+}
+
 /// Derives the keys of both directions and hands them to the data plane.
 ///
 /// # Errors

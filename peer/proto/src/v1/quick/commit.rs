@@ -14,8 +14,8 @@ use crate::v1::channel::PhaseTwoKeys;
 use crate::v1::child::{self, Accepted, Child};
 use crate::v1::sa::Arrival;
 use crate::v2::window::{Answered, Due, Pending};
+use crate::wire::ExchangeType;
 use crate::wire::v1::{Notify, NotifyKind, Payload};
-use crate::wire::{ExchangeType, ProtocolId};
 
 /// The third message is sent, and CONNECTED is awaited. The third is repeated until then.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ impl AwaitConnected {
 
     /// Gives back what was drawn for it.
     pub(in crate::v1) fn abandon(&self, cx: &mut Context) {
-        cx.free_child_spi(self.accepted.spi_in);
+        self.accepted.free(cx);
     }
 
     /// Takes CONNECTED, in an informational exchange under the Message ID of the quick mode
@@ -91,16 +91,17 @@ impl AwaitConnected {
     }
 }
 
-/// Says that the pair that is received on `spi_in` is ready. The message, for its repetitions.
+/// Says that the pair is ready. The message, for its repetitions.
 pub(super) fn say_connected(
     cx: &mut Context,
     around: &Surroundings<'_>,
     base_iv: &[u8],
     message_id: u32,
-    spi_in: u32,
+    accepted: &Accepted,
 ) -> Vec<u8> {
     let channel = around.channel;
-    let notify = Notify::child(NotifyKind::CONNECTED, ProtocolId::ESP, spi_in, Vec::new());
+    let (protocol, spi_in) = (accepted.suite.protocol.into(), accepted.spi_in);
+    let notify = Notify::child(NotifyKind::CONNECTED, protocol, spi_in, Vec::new());
     let outgoing = channel.outgoing(ExchangeType::INFORMATIONAL_V1, message_id, true);
     let iv = channel.phase2_iv(base_iv, message_id);
     let sealed = channel.seal_hashed(cx, &outgoing, &iv, &[Payload::Notify(notify)], &[]);

@@ -151,6 +151,10 @@ impl AwaitSecond {
             Ok(answer) => answer,
             Err((requirement, why)) => return refused(requirement, why, cx),
         };
+        // What was offered with AH around it may be wanted without.
+        if let (None, Some(spi)) = (accepted.over, self.over_spi) {
+            cx.free_child_spi(spi);
+        }
         let keys = PhaseTwoKeys { shared: shared.as_ref(), ni: &self.ni, nr: &nr };
         if arrival.raw.header.flags.contains(FLAG_COMMIT) {
             let third = self.third(cx, around, &opened.next_iv, &keys);

@@ -228,10 +228,7 @@ impl AwaitThird {
 
     /// Gives back what was drawn for it.
     pub(in crate::v1) fn abandon(&self, cx: &mut Context) {
-        cx.free_child_spi(self.accepted.spi_in);
-        if let Some(over) = self.accepted.over {
-            cx.free_child_spi(over.spi_in);
-        }
+        self.accepted.free(cx);
     }
 
     /// The answer to a repetition of the first message.
@@ -266,7 +263,7 @@ impl AwaitThird {
             }
         };
         let answer = if self.commit {
-            say_connected(cx, around, base_iv, self.message_id, accepted.spi_in)
+            say_connected(cx, around, base_iv, self.message_id, accepted)
         } else {
             Vec::new()
         };

@@ -334,10 +334,48 @@ fn a_commit_bit_makes_the_initiator_wait_for_connected() {
     assert_eq!(pair.sent.len(), sent);
 }
 
+#[rstest]
+#[case::esp("aes128gcm16", 3)]
+#[case::ah("ah:sha256", 2)]
+fn connected_names_the_protocol_of_its_pair(#[case] child: &str, #[case] protocol: u8) {
+    let last = |mut pair: Pair| {
+        connect(&mut pair, offer(Ikev1Mode::Main, IKE, child));
+        assert_eq!(counts(&pair), (1, 1));
+        let spi = pair.responder.find(|event| match event {
+            Event::ChildEstablished(up) => Some(up.spi_in),
+            _ => None,
+        });
+        (pair.sent.pop(), spi.unwrap())
+    };
+    let (sent, spi) = last(committing());
+    // It is encrypted, but with this in it it would be the same.
+    let body = [&[0, 0, 0, 1, protocol, 4, 0x40, 0][..], &spi.to_be_bytes()].concat();
+    let change = Change::ReplaceBody { payload: PayloadType(11), body };
+    let (exchange, response) = (ExchangeType::INFORMATIONAL_V1, true);
+    let fault = Fault { exchange, response, nth: None, copies: None, change };
+    let mut pair = committing();
+    pair.command(Side::Responder, Command::Deviate(Box::new(fault)));
+    assert_eq!(last(pair), (sent, spi));
+}
+
 #[test]
-fn a_commit_bit_that_nobody_stands_for_leaves_nothing_behind() {
-    let mut pair = pair();
-    let offer = offer(Ikev1Mode::Main, IKE, ESP);
+fn without_ah_around_the_pair_only_its_own_spi_is_taken() {
+    let mut pair = bundled("refuse");
+    let mut either = bundle("aes128-sha1", "ah:md5");
+    let alone: ChildOffer = "aes128-sha1".parse().unwrap();
+    either.child.push(alone.proposal(2, &[0; 4], false));
+    connect(&mut pair, either);
+    assert_eq!(counts(&pair), (1, 1), "{:#?}", pair.initiator.events);
+    for node in [&pair.initiator, &pair.responder] {
+        assert_eq!(node.edge.endpoint().footprint().child_spis, 1);
+    }
+}
+
+#[rstest]
+#[case::a_pair(offer(Ikev1Mode::Main, IKE, ESP))]
+#[case::a_bundle(bundle("aes128-sha1", "ah:md5"))]
+fn a_commit_bit_that_nobody_stands_for_leaves_nothing_behind(#[case] offer: Connection) {
+    let mut pair = bundled("accept");
     pair.handle(Side::Initiator, EdgeInput::Command(Command::Initiate(Box::new(offer))));
     let mut set = 0;
     let end = pair.now + Duration::from_secs(300);
