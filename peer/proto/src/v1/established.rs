@@ -1,13 +1,14 @@
 //! An ISAKMP SA that both ends have authenticated: quick modes, dead peer detection, keepalives,
 //! lifetimes, and the SAs that were negotiated (RFC 2409, sections 5.5 and 5.7; RFC 3706).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use core::net::SocketAddr;
 use core::time::Duration;
 
 use super::channel::Channel as Keys;
 use super::child::Child;
+use super::message_ids::MessageIds;
 use super::phase1::Features;
 use super::quick::{Quick, responder_lifetime};
 use super::sa::{Arrival, Next, State};
@@ -31,8 +32,6 @@ use crate::wire::{ExchangeType, IkeSpi, ProtocolId};
 
 pub(crate) use crate::v2::window::Answered as LastAnswer;
 
-/// How many message IDs are remembered, so that a replayed quick mode opens nothing.
-const MAX_USED: usize = 1024;
 /// How many quick modes that are over are kept, so that a repeated last message is answered.
 const MAX_ANSWERS: usize = 64;
 
@@ -53,7 +52,7 @@ pub(crate) struct Established {
     pub(super) children: Vec<Child>,
     pub(super) has_tunnel: bool,
     pub(super) quick: BTreeMap<u32, Quick>,
-    pub(super) used: VecDeque<u32>,
+    pub(super) message_ids: MessageIds,
     pub(super) transactions: Transactions,
     pub(super) last_answer: Option<LastAnswer>,
     /// Whether the peer may still lack the third message of aggressive mode: it has shown nothing yet that
@@ -136,7 +135,7 @@ impl Established {
             children: Vec::new(),
             has_tunnel: false,
             quick: BTreeMap::new(),
-            used: VecDeque::new(),
+            message_ids: MessageIds::default(),
             transactions: Transactions::default(),
             last_answer: opening.last_answer,
             unconfirmed: is_last,
@@ -161,24 +160,22 @@ impl Established {
 
     /// Takes note of a message ID. Says whether it is new.
     pub(super) fn use_message_id(&mut self, id: u32) -> bool {
-        if self.used.contains(&id) {
+        if !self.message_ids.add(id) {
             return false;
         }
-        if self.used.len() >= MAX_USED {
-            let runs = |id: &u32| self.quick.get(id).is_some_and(Quick::runs);
-            let oldest = self.used.iter().position(|id| !runs(id));
-            if let Some(id) = oldest.and_then(|at| self.used.remove(at)) {
-                self.quick.remove(&id);
-            }
-        }
-        self.used.push_back(id);
-        // Answers are kept for a while; that a message ID was used is remembered for longer.
-        let over = |id: &&u32| self.quick.get(*id).is_some_and(|quick| !quick.runs());
-        let over: Vec<u32> = self.used.iter().filter(over).copied().collect();
-        for id in over.iter().rev().skip(MAX_ANSWERS) {
+        // Answers are kept for a while; that a message ID was used is never forgotten.
+        let over = self.quick.iter().filter(|(_, quick)| !quick.runs());
+        let mut over: Vec<_> = over.map(|(id, _)| (self.message_ids.order_of(*id), *id)).collect();
+        over.sort_unstable();
+        for (_, id) in over.iter().rev().skip(MAX_ANSWERS) {
             self.quick.remove(id);
         }
         true
+    }
+
+    /// When it ends: at once, if it has no more message IDs.
+    fn expires(&self) -> Time {
+        if self.message_ids.are_spent() { Time::ZERO } else { self.expires }
     }
 
     pub(super) fn closed(self: Box<Self>, reason: CloseReason) -> Next {
@@ -211,7 +208,7 @@ impl Established {
             let rekey = child.rekey_at.map(|at| (at, TimerReason::ChildLifetime));
             rekey.into_iter().chain([(child.expires, TimerReason::ChildLifetime)])
         });
-        [(probe, TimerReason::DeadPeer), (self.expires, TimerReason::IkeLifetime)]
+        [(probe, TimerReason::DeadPeer), (self.expires(), TimerReason::IkeLifetime)]
             .into_iter()
             .chain(keepalive)
             .chain(quick)
@@ -233,7 +230,7 @@ impl Established {
         }
         self.quick_timeouts(ike, now, cx);
         self.child_timeouts(ike, now, cx);
-        if now >= self.expires {
+        if now >= self.expires() {
             self.say_deleted(ike, cx);
             return self.closed(CloseReason::Expired);
         }

@@ -12,6 +12,7 @@ pub(crate) mod fragments;
 #[cfg(test)]
 mod grid;
 mod informational;
+mod message_ids;
 pub(crate) mod natt;
 pub(crate) mod outgoing;
 pub(crate) mod phase1;

@@ -345,7 +345,7 @@ impl Established {
     /// The first message of a quick mode of the peer.
     fn quick_begins(&mut self, ike: IkeHandle, now: Time, arrival: &Arrival<'_>, cx: &mut Context) {
         let message_id = arrival.raw.header.message_id;
-        if message_id == 0 || self.used.contains(&message_id) || self.running() >= MAX_QUICK {
+        if message_id == 0 || self.message_ids.contains(message_id) || self.running() >= MAX_QUICK {
             let (got, expected) = (message_id, 0);
             return arrival.dropped(DropReason::MessageId { got, expected }, cx);
         }

@@ -47,6 +47,30 @@ fn a_copy_of_an_informational_message_is_dropped() {
 }
 
 #[test]
+fn a_copy_of_an_informational_message_is_no_sign_of_life_however_old_it_is() {
+    let mut pair = pair();
+    let mut offer = offer(Ikev1Mode::Main, IKE, ESP);
+    // The responder sees a NAT in front of the initiator, which may move.
+    offer.force_encapsulation = true;
+    connect(&mut pair, offer);
+    pair.command(Side::Initiator, Command::Probe { ike: IkeHandle(1) });
+    let Some(Flight::Udp(mut path, bytes)) = sent_by(&pair, Side::Initiator).pop() else {
+        panic!("no datagram")
+    };
+    for _ in 0..600 {
+        pair.command(Side::Initiator, Command::Probe { ike: IkeHandle(1) });
+    }
+    let before = pair.responder.events.len();
+    path.local.set_port(40_000);
+    pair.arrive(Side::Initiator, &Flight::Udp(path, bytes));
+    assert_eq!(pair.intercept(), []);
+    let events = &pair.responder.events[before..];
+    let is_dropped =
+        matches!(events, [Event::PacketDropped { reason: DropReason::MessageId { .. }, .. }]);
+    assert!(is_dropped, "{events:#?}");
+}
+
+#[test]
 fn what_is_not_protected_is_never_believed_of_an_established_sa() {
     // rfc2408-4.8-informational-protected
     let mut pair = connected(Ikev1Mode::Main);

@@ -61,6 +61,31 @@ fn an_isakmp_sa_ends_with_its_volume(#[case] kilobytes: Option<u64>, #[case] end
     assert_eq!(reason, (ended == 1).then_some(CloseReason::Expired));
 }
 
+#[test]
+fn an_isakmp_sa_ends_when_its_message_ids_are_spent() {
+    let mut pair = connected(Ikev1Mode::Main);
+    let asks = offer(Ikev1Mode::Main, IKE, ESP);
+    // What no identity can say is not sent, but it has used an ID.
+    let ts_local = asks.ts_local[0].with_ports(6, 80, 90);
+    let (proposals, ts_remote) = (asks.child, asks.ts_remote[0]);
+    let ask = Box::new(crate::io::ChildAsk { proposals, ts_local, ts_remote });
+    let ike = IkeHandle(1);
+    for _ in 0..65_000 {
+        let ask = ask.clone();
+        pair.handle(Side::Initiator, EdgeInput::Command(Command::CreateChild { ike, ask }));
+    }
+    pair.advance(Duration::from_secs(1));
+    assert_eq!(sas(&pair), [1, 1]);
+    for _ in 0..536 {
+        let ask = ask.clone();
+        pair.handle(Side::Initiator, EdgeInput::Command(Command::CreateChild { ike, ask }));
+    }
+    pair.advance(Duration::from_secs(1));
+    assert_eq!(sas(&pair), [0, 0]);
+    assert_eq!(closed(&pair.initiator.events), Some(CloseReason::Expired));
+    assert_eq!(closed(&pair.responder.events), Some(CloseReason::DeletedByPeer));
+}
+
 #[rstest]
 #[case::on(true, true)]
 #[case::off(false, false)]

@@ -165,7 +165,7 @@ impl Established {
             }
             return Some(answer.next_iv.clone());
         }
-        if message_id == 0 || self.used.contains(&message_id) {
+        if message_id == 0 || self.message_ids.contains(message_id) {
             let (got, expected) = (message_id, 0);
             arrival.dropped(DropReason::MessageId { got, expected }, cx);
             return None;
