@@ -164,6 +164,9 @@ impl Peers {
                 }
             }
             Event::ProbeSent { ike } => Shown::ProbeSent { peer: self.peer(*ike) },
+            Event::ProbeNotSent { ike, why } => {
+                Shown::ProbeNotSent { peer: self.peer(*ike), why: why.clone() }
+            }
             Event::ProbeAnswered { ike } => Shown::ProbeAnswered { peer: self.peer(*ike) },
             Event::FaultApplied { exchange, response, message_id, .. } => Shown::FaultApplied {
                 exchange: exchange.to_string(),

@@ -147,6 +147,11 @@ pub enum Shown {
         #[serde(flatten)]
         peer: Peer,
     },
+    ProbeNotSent {
+        #[serde(flatten)]
+        peer: Peer,
+        why: String,
+    },
     ProbeAnswered {
         #[serde(flatten)]
         peer: Peer,

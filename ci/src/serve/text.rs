@@ -79,6 +79,9 @@ fn said(shown: &Shown) -> (String, String) {
             (name(peer), said)
         }
         Shown::ProbeSent { peer } => (name(peer), "is asked for a sign of life".to_owned()),
+        Shown::ProbeNotSent { peer, why } => {
+            (name(peer), format!("is not asked for a sign of life: {why}"))
+        }
         Shown::ProbeAnswered { peer } => (name(peer), "is alive".to_owned()),
         Shown::FaultApplied { exchange, response, message_id } => {
             let half = if *response { "response" } else { "request" };

@@ -224,6 +224,13 @@ pub enum Event {
         /// The IKE SA.
         ike: IkeHandle,
     },
+    /// It was to be asked, but cannot be: not both ends have announced it (RFC 3706, section 5.1).
+    ProbeNotSent {
+        /// The ISAKMP SA.
+        ike: IkeHandle,
+        /// Why.
+        why: String,
+    },
     /// The peer has answered it.
     ProbeAnswered {
         /// The IKE SA.

@@ -272,9 +272,9 @@ impl Established {
         cx: &mut Context,
     ) {
         self.liveness.note(now, skew, report, self.path, cx);
-        if self.probes.waiting.is_none() && self.liveness.is_quiet(now) && self.features.dpd {
-            self.begin_probe(ike, now, self.liveness.dpd().interval, cx);
-            self.liveness.sent(now);
+        let is_quiet = self.probes.waiting.is_none() && self.liveness.is_quiet(now);
+        if is_quiet && self.may_probe().is_ok() {
+            self.probe(ike, now, cx);
         }
     }
 
@@ -295,19 +295,32 @@ impl Established {
         }
     }
 
-    /// Asks for a sign of life.
+    /// Asks for a sign of life, or says why that cannot be done.
     pub(crate) fn probe(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
+        if let Err(why) = self.may_probe() {
+            return cx.event(Event::ProbeNotSent { ike, why: why.to_owned() });
+        }
         if self.probes.waiting.is_none() {
             self.begin_probe(ike, now, self.liveness.dpd().interval, cx);
             self.liveness.sent(now);
         }
     }
 
+    /// Whether probes may be sent: both ends have announced them (rfc3706-5.1-vendor-id-both). If not,
+    /// why.
+    fn may_probe(&self) -> Result<(), &'static str> {
+        if !self.liveness.dpd().enabled {
+            Err("this end does no dead peer detection")
+        } else if !self.features.dpd {
+            Err("the peer has not announced dead peer detection")
+        } else {
+            Ok(())
+        }
+    }
+
     /// Somebody says that the peer has lost its SAs: asks it, if it answers probes.
     pub(crate) fn doubted(&mut self, ike: IkeHandle, now: Time, cx: &mut Context) {
-        if self.features.dpd {
-            self.probe(ike, now, cx);
-        }
+        self.probe(ike, now, cx);
     }
 
     /// Where the peer is, and the SPIs that are sent on.

@@ -87,6 +87,52 @@ fn an_isakmp_sa_ends_when_its_message_ids_are_spent() {
 }
 
 #[rstest]
+fn nobody_probes_unless_both_ends_have_announced_it(
+    #[values(Side::Initiator, Side::Responder)] probing: Side,
+    #[values(Side::Initiator, Side::Responder)] without: Side,
+) {
+    // rfc3706-5.1-vendor-id-both
+    let (mut initiator, mut responder) = (endpoint_config(), responder());
+    let end = if without == Side::Initiator { &mut initiator } else { &mut responder };
+    end.profile.timers.dpd = false;
+    let mut pair = Pair::new(initiator, responder);
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    let before = pair.sent.len();
+    pair.command(probing, Command::Probe { ike: IkeHandle(1) });
+    assert_eq!(pair.sent.len(), before);
+    let why = pair.node(probing).find(|event| match event {
+        Event::ProbeNotSent { why, .. } => Some(why.clone()),
+        _ => None,
+    });
+    let of = if probing == without { "this end" } else { "the peer" };
+    assert!(why.unwrap().starts_with(of));
+}
+
+#[test]
+fn a_probe_that_this_end_has_not_announced_is_told_and_not_answered() {
+    let mut responder = responder();
+    responder.profile.timers.dpd = false;
+    let mut pair = Pair::new(endpoint_config(), responder);
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    let (cookies, spi) = facts(&pair);
+    // DOI, ISAKMP, the cookies, R-U-THERE; a number. It comes together with a Delete.
+    let body = [&[0, 0, 0, 1, 1, 16, 0x8d, 0x28][..], &cookies, &[0, 0, 0, 9]].concat();
+    let change = Change::AddPayload { payload: PayloadKind::NOTIFY.raw(), critical: false, body };
+    let (exchange, nth, copies) = (ExchangeType::INFORMATIONAL_V1, None, None);
+    let fault = Fault { exchange, response: false, nth, copies, change };
+    pair.command(Side::Initiator, Command::Deviate(Box::new(fault)));
+    let of_responder = |pair: &Pair| pair.sent.iter().filter(|it| it.0 == Side::Responder).count();
+    let before = of_responder(&pair);
+    pair.command(Side::Initiator, Command::DeleteChild { ike: IkeHandle(1), spi });
+    let violated = pair.responder.find(|event| match event {
+        Event::PeerViolation { requirement, .. } => Some(requirement.clone()),
+        _ => None,
+    });
+    assert_eq!(violated.as_deref(), Some("rfc3706-5.1-vendor-id-both"));
+    assert_eq!(of_responder(&pair), before);
+}
+
+#[rstest]
 #[case::on(true, true)]
 #[case::off(false, false)]
 fn a_peer_that_vanishes_is_noticed_where_dead_peer_detection_is_on(
