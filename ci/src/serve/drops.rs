@@ -7,6 +7,7 @@ pub fn word(reason: &DropReason) -> &'static str {
     match reason {
         DropReason::Runt => "runt",
         DropReason::Malformed { .. } => "malformed",
+        DropReason::UnknownCritical { .. } => "unknown-critical",
         DropReason::Ikev1 { .. } => "ikev1",
         DropReason::MajorVersion { .. } => "major-version",
         DropReason::UnknownIkeSpi { .. } => "unknown-ike-spi",
@@ -35,6 +36,9 @@ pub fn sentence(reason: &DropReason) -> String {
     match reason {
         DropReason::Runt => "too short for what it must be".to_owned(),
         DropReason::Malformed { error } => format!("no well-formed message: {error}"),
+        DropReason::UnknownCritical { payload } => {
+            format!("the critical payload {payload} is not known")
+        }
         DropReason::Ikev1 { exchange } => format!("IKEv1 (exchange {exchange}), not spoken here"),
         DropReason::MajorVersion { major } => format!("IKE of major version {major}"),
         DropReason::UnknownIkeSpi { spi } => format!("no IKE SA here has the SPI {spi}"),

@@ -16,7 +16,7 @@ use crate::policy::{Ikev1Mode, Refusal};
 use crate::wire::v1::NotifyKind;
 use crate::wire::v1::num::Phase1Auth;
 use crate::wire::v2::{Id, TrafficSelector};
-use crate::wire::{ExchangeType, IkeSpi, NotifyType};
+use crate::wire::{ExchangeType, IkeSpi, NotifyType, PayloadType};
 
 /// Something that happened.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -546,6 +546,11 @@ pub enum DropReason {
     Malformed {
         /// What is wrong, with the octet.
         error: String,
+    },
+    /// A critical payload of a type that is not known here, which was said (RFC 7296 §2.5).
+    UnknownCritical {
+        /// Its type.
+        payload: PayloadType,
     },
     /// IKEv1, which this endpoint does not speak.
     Ikev1 {

@@ -286,6 +286,7 @@ impl Endpoint {
             Err(Unusable::Critical(kind)) => {
                 let request = Message { header, payloads: Vec::new() };
                 let (notify, data) = (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![kind.0]);
+                self.cx.dropped(remote, len, DropReason::UnknownCritical { payload: kind });
                 if self.cx.may_reply(now, remote, len) {
                     responder::refuse(
                         &mut self.cx,

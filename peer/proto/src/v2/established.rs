@@ -423,6 +423,7 @@ impl Established {
         self.heard(ike, now, remote, cx);
         let (answer, closes) = match typed {
             Err(Unusable::Critical(kind)) => {
+                cx.dropped(remote, len, DropReason::UnknownCritical { payload: kind });
                 let kind = vec![kind.0];
                 (vec![notify(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, kind)], None)
             }

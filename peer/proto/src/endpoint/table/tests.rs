@@ -61,6 +61,21 @@ fn a_repeated_ike_auth_gets_the_refusal_again(#[case] change: Change) {
     assert_eq!(pair.intercept(), []);
 }
 
+#[rstest]
+#[case(ExchangeType::IKE_SA_INIT)]
+#[case(ExchangeType::IKE_AUTH)]
+#[case(ExchangeType::INFORMATIONAL)]
+fn an_unknown_critical_payload_is_told_wherever_it_comes(#[case] exchange: ExchangeType) {
+    let payload = PayloadType(200);
+    let change = Change::AddPayload { payload, critical: true, body: vec![] };
+    let mut pair = connected(faulty(exchange, change), endpoint_config());
+    pair.command(Side::Initiator, Command::Probe { ike: IkeHandle(1) });
+    let reason = DropReason::UnknownCritical { payload };
+    let told =
+        |event: &Event| matches!(event, Event::PacketDropped { reason: it, .. } if *it == reason);
+    assert!(pair.responder.events.iter().any(told), "{:#?}", pair.responder.events);
+}
+
 #[test]
 fn a_repeated_delete_of_the_ike_sa_gets_its_answer_again() {
     let mut pair = connected(endpoint_config(), endpoint_config());

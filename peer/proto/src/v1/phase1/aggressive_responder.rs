@@ -75,7 +75,13 @@ impl AwaitFinal {
         let (choice, authenticator, credential) =
             chosen(cx, ike, now, arrival, sa, public.len(), &remote_id)?;
         let suite = choice.suite;
-        let pair = key_pair(cx, ike, suite.group)?;
+        let unable = |error: String, cx: &mut Context| {
+            arrival.dropped(DropReason::Unable { error }, cx);
+            None
+        };
+        let Some(pair) = key_pair(cx, ike, suite.group) else {
+            return unable(format!("{} cannot be computed", suite.group), cx);
+        };
         let shared = match cx.provider.dh_agree(&pair, public) {
             Ok(shared) => shared,
             Err(error) => {
@@ -97,7 +103,10 @@ impl AwaitFinal {
         let skeyid = authenticator.skeyid(cx, suite.prf, &exchanged, &shared);
         let (role, shared) = (Role::Responder, &shared);
         let material = KeyMaterial { role, suite, spi_i, spi_r, skeyid, shared };
-        let channel = Channel::establish(cx, material).ok()?;
+        let channel = match Channel::establish(cx, material) {
+            Ok(channel) => channel,
+            Err(error) => return unable(error.to_string(), cx),
+        };
         let local_id = authenticator.own_id(cx, arrival);
         let features = Features::of(message);
         let own_id = Payload::Id(Id::of_host(&local_id));
@@ -106,10 +115,7 @@ impl AwaitFinal {
         let hash = channel.phase1_hash(cx, &claim);
         let proof = match authenticator.proof(cx, ike, hash, asks(message)) {
             Ok(proof) => proof,
-            Err(error) => {
-                arrival.dropped(DropReason::Unable { error: error.to_string() }, cx);
-                return None;
-            }
+            Err(error) => return unable(error.to_string(), cx),
         };
         let certificates = certificates_len(&proof);
         let mut payloads = vec![

@@ -1,6 +1,12 @@
 //! Phase 1 in its variants, between two edges.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use super::*;
+use crate::crypto::{
+    Aead, Cbc, CryptoError, Encr, Group, Hash, KeyPair, Mac, Provider, RustCrypto,
+};
 use crate::wire::PayloadType;
 use crate::wire::v1::is_encrypted;
 
@@ -143,4 +149,60 @@ fn the_third_message_of_aggressive_mode_is_sent_and_taken_either_way(
     assert_eq!(header.exchange, ExchangeType::AGGRESSIVE);
     assert_eq!(is_encrypted(&header), !clear);
     assert_eq!(traffic(&mut pair), 2);
+}
+
+/// A provider that makes so many key pairs and so many ciphers, and then fails.
+#[derive(Debug)]
+struct Failing {
+    pairs: AtomicUsize,
+    ciphers: AtomicUsize,
+}
+
+fn is_left(count: &AtomicUsize) -> bool {
+    count.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+}
+
+impl Provider for Failing {
+    fn name(&self) -> &'static str {
+        "failing"
+    }
+
+    fn hmac(&self, hash: Hash, key: &[u8]) -> Arc<dyn Mac> {
+        RustCrypto.hmac(hash, key)
+    }
+
+    fn cbc(&self, encr: Encr, key: &[u8]) -> Result<Arc<dyn Cbc>, CryptoError> {
+        if !is_left(&self.ciphers) {
+            return Err(CryptoError::Unsupported(encr));
+        }
+        RustCrypto.cbc(encr, key)
+    }
+
+    fn aead(&self, encr: Encr, key: &[u8]) -> Result<Arc<dyn Aead>, CryptoError> {
+        RustCrypto.aead(encr, key)
+    }
+
+    fn dh_keypair(&self, group: Group, random: &[u8]) -> Result<KeyPair, CryptoError> {
+        if !is_left(&self.pairs) {
+            return Err(CryptoError::PublicOutOfRange(group));
+        }
+        RustCrypto.dh_keypair(group, random)
+    }
+}
+
+#[rstest]
+fn what_a_responder_fails_at_is_told(
+    #[values(Ikev1Mode::Main, Ikev1Mode::Aggressive)] mode: Ikev1Mode,
+    #[values((1, 0), (2, 0))] (pairs, ciphers): (usize, usize),
+) {
+    // The first key pair is the initiator's.
+    let provider = Failing { pairs: pairs.into(), ciphers: ciphers.into() };
+    let mut pair = Pair::with_provider(endpoint_config(), responder(), Arc::new(provider));
+    connect(&mut pair, offer(mode, IKE, ESP));
+    let error = pair.responder.find(|event| match event {
+        Event::PacketDropped { reason: DropReason::Unable { error }, .. } => Some(error.clone()),
+        _ => None,
+    });
+    let expected = ["modp1024 cannot be computed", "aes128 is not available here"][pairs - 1];
+    assert_eq!(error.as_deref(), Some(expected), "{:#?}", pair.responder.events);
 }

@@ -3,7 +3,7 @@
 use crate::crypto::SecretBytes;
 use crate::endpoint::context::Context;
 use crate::endpoint::pair;
-use crate::event::{CloseReason, Event, IkeEstablished, KeyLogEntry, NatStatus, Role};
+use crate::event::{CloseReason, DropReason, Event, IkeEstablished, KeyLogEntry, NatStatus, Role};
 use crate::io::{Deadline, IkeHandle, Path, TimerReason};
 use crate::policy::{IdentityQuery, RefusalStyle};
 use crate::time::Time;
@@ -83,6 +83,8 @@ impl AwaitAuth {
         let remote = arrival.path.remote;
         let notify = match unusable {
             Unusable::Critical(kind) => {
+                let reason = DropReason::UnknownCritical { payload: kind };
+                cx.dropped(remote, arrival.bytes.len(), reason);
                 Notify::new(NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![kind.0])
             }
             Unusable::Syntax { .. } => {
