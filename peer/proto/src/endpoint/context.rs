@@ -7,7 +7,7 @@ use std::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
 
 use super::addresses::Addresses;
-use super::limits::ErrorReplies;
+use super::limits::{ErrorReplies, HalfOpen};
 use super::peers::Peers;
 use super::tunnels::Tunnels;
 use crate::config::EndpointConfig;
@@ -44,6 +44,8 @@ pub(crate) struct Context {
     pub(crate) contacts: BTreeMap<IkeHandle, IpAddr>,
     pub(crate) tunnels: Tunnels,
     pub(crate) peers: Peers,
+    /// The half-open IKE SAs of both versions as a responder.
+    pub(crate) half_open: HalfOpen,
     error_replies: ErrorReplies,
     sent: u64,
     sent_octets: u64,
@@ -110,6 +112,7 @@ impl Context {
             contacts: BTreeMap::new(),
             tunnels: Tunnels::default(),
             peers: Peers::default(),
+            half_open: HalfOpen::default(),
             error_replies: ErrorReplies::default(),
             sent: 0,
             sent_octets: 0,

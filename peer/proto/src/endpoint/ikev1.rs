@@ -8,7 +8,6 @@ use core::time::Duration;
 
 use super::SaClock;
 use super::context::Context;
-use super::limits::HalfOpen;
 use super::schedule::Schedule;
 use crate::config::{Connection, Fragmentation};
 use crate::event::{CloseReason, DropReason, Event, NotStarted};
@@ -32,8 +31,15 @@ pub(super) struct Ikev1Table {
     by_request: BTreeMap<(SocketAddr, IkeSpi), IkeHandle>,
     sources: BTreeMap<IkeHandle, SocketAddr>,
     schedule: Schedule,
-    half_open: HalfOpen,
     fragments: Reassembly,
+}
+
+/// An SA that a stranger may begin.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Fresh {
+    pub(super) handle: IkeHandle,
+    /// How many SAs of IKEv2 there are, which the limits count as well.
+    pub(super) others: usize,
 }
 
 /// An ISAKMP SA, and by how much its clock is ahead of the endpoint's.
@@ -70,14 +76,13 @@ impl Ikev1Table {
         self.fragments.len()
     }
 
-    /// The sizes of the tables, for tests of what must not grow: SAs, half-open ones, cookies, requests,
-    /// sources, timers, deadlines.
+    /// The sizes of the tables, for tests of what must not grow: SAs, cookies, requests, sources, timers,
+    /// deadlines.
     #[cfg(any(test, feature = "testing"))]
-    pub(super) fn sizes(&self) -> [usize; 7] {
+    pub(super) fn sizes(&self) -> [usize; 6] {
         let [timers, deadlines] = self.schedule.sizes();
         [
             self.sas.len(),
-            self.half_open.total(),
             self.by_cookie.len(),
             self.by_request.len(),
             self.sources.len(),
@@ -122,7 +127,7 @@ impl Ikev1Table {
         now: Time,
         path: Path,
         bytes: &[u8],
-        fresh: Option<IkeHandle>,
+        fresh: Option<Fresh>,
     ) -> bool {
         let raw = match RawMessage::decode(bytes) {
             Ok(raw) => raw,
@@ -161,7 +166,7 @@ impl Ikev1Table {
         cx: &mut Context,
         now: Time,
         arrival: &Arrival<'_>,
-        fresh: Option<IkeHandle>,
+        fresh: Option<Fresh>,
     ) -> bool {
         let header = arrival.raw.header;
         if header.spi_r.is_zero() {
@@ -177,7 +182,7 @@ impl Ikev1Table {
         cx: &Context,
         now: Time,
         arrival: &Arrival<'_>,
-        fresh: Option<IkeHandle>,
+        fresh: Option<Fresh>,
         fragment: Fragment,
     ) -> Result<Option<(RawMessage, Vec<u8>)>, String> {
         if cx.config.limits.fragmentation == Fragmentation::Off {
@@ -264,7 +269,7 @@ impl Ikev1Table {
         cx: &mut Context,
         now: Time,
         arrival: &Arrival<'_>,
-        fresh: Option<IkeHandle>,
+        fresh: Option<Fresh>,
     ) -> bool {
         let header = arrival.raw.header;
         let begins =
@@ -287,11 +292,11 @@ impl Ikev1Table {
         if self.repeat_first(cx, arrival) {
             return false;
         }
-        let Some(handle) = fresh else {
+        let Some(Fresh { handle, others }) = fresh else {
             arrival.dropped(DropReason::ShuttingDown, cx);
             return false;
         };
-        if !self.is_welcome(cx, now, arrival) {
+        if !self.is_welcome(cx, now, arrival, others) {
             return false;
         }
         let message = match Message::decode(&arrival.raw) {
@@ -309,7 +314,7 @@ impl Ikev1Table {
         let remote = arrival.path.remote;
         self.by_request.insert((remote, header.spi_i), handle);
         self.sources.insert(handle, remote);
-        self.half_open.add(remote.ip());
+        cx.half_open.add(remote.ip());
         cx.contacts.insert(handle, remote.ip());
         self.adopt(handle, state);
         true
@@ -340,8 +345,14 @@ impl Ikev1Table {
     }
 
     /// Whether a stranger may begin phase 1: the profile speaks IKEv1 (reading R28), and the limits leave
-    /// room.
-    fn is_welcome(&self, cx: &mut Context, now: Time, arrival: &Arrival<'_>) -> bool {
+    /// room beside `others` of IKEv2.
+    fn is_welcome(
+        &self,
+        cx: &mut Context,
+        now: Time,
+        arrival: &Arrival<'_>,
+        others: usize,
+    ) -> bool {
         let exchange = arrival.raw.header.exchange;
         if !cx.config.profile.versions.ikev1 {
             match cx.config.profile.readings.r28 {
@@ -358,13 +369,13 @@ impl Ikev1Table {
         }
         let limits = cx.config.profile.limits;
         let source = arrival.path.remote.ip();
-        if self.half_open.of(source) >= limits.half_open_per_source
-            || self.half_open.total() >= limits.half_open
+        if cx.half_open.of(source) >= limits.half_open_per_source
+            || cx.half_open.total() >= limits.half_open
         {
             arrival.dropped(DropReason::HalfOpenLimit, cx);
             return false;
         }
-        if self.sas.len() >= cx.config.limits.ike_sas {
+        if self.sas.len() + others >= cx.config.limits.ike_sas {
             arrival.dropped(DropReason::SaLimit, cx);
             return false;
         }
@@ -475,7 +486,7 @@ impl Ikev1Table {
         match next {
             Next::State(mut state) => {
                 if !state.is_half_open_responder() {
-                    self.no_longer_half_open(handle);
+                    self.no_longer_half_open(cx, handle);
                 }
                 let older = self.adopted_from(cx, now, handle, skew, &mut state);
                 self.sas.insert(handle, Isakmp { skew, state });
@@ -513,7 +524,7 @@ impl Ikev1Table {
     }
 
     fn clear_up(&mut self, cx: &mut Context, handle: IkeHandle, state: State, reason: CloseReason) {
-        self.no_longer_half_open(handle);
+        self.no_longer_half_open(cx, handle);
         self.by_cookie.remove(&state.own_spi());
         self.by_request.retain(|_, of| *of != handle);
         self.fragments.forget(handle);
@@ -525,9 +536,9 @@ impl Ikev1Table {
         cx.tunnels.forget(handle);
     }
 
-    fn no_longer_half_open(&mut self, handle: IkeHandle) {
+    fn no_longer_half_open(&mut self, cx: &mut Context, handle: IkeHandle) {
         if let Some(source) = self.sources.remove(&handle) {
-            self.half_open.remove(source.ip());
+            cx.half_open.remove(source.ip());
         }
     }
 

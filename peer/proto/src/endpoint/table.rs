@@ -9,8 +9,8 @@ use core::time::Duration;
 use self::invalid_spi::Lately;
 use super::context::{Context, Envelope};
 use super::cookie::{Claim, CookieJar};
-use super::ikev1::Ikev1Table;
-use super::limits::{HalfOpen, Lingering};
+use super::ikev1::{Fresh, Ikev1Table};
+use super::limits::Lingering;
 use super::schedule::Schedule;
 use crate::config::EndpointConfig;
 use crate::crypto::Provider;
@@ -38,7 +38,6 @@ pub struct Endpoint {
     by_request: BTreeMap<(SocketAddr, IkeSpi), IkeHandle>,
     sources: BTreeMap<IkeHandle, SocketAddr>,
     schedule: Schedule,
-    half_open: HalfOpen,
     cookies: CookieJar,
     lingering: Lingering,
     /// Who was told of an invalid SPI, and whose word about one was believed.
@@ -59,7 +58,6 @@ impl Endpoint {
             by_request: BTreeMap::new(),
             sources: BTreeMap::new(),
             schedule: Schedule::default(),
-            half_open: HalfOpen::default(),
             cookies: CookieJar::default(),
             lingering: Lingering::default(),
             told: Lately::default(),
@@ -101,11 +99,11 @@ impl Endpoint {
     /// How much the endpoint keeps, for tests of what must not grow.
     #[cfg(any(test, feature = "testing"))]
     pub fn footprint(&self) -> super::Footprint {
-        let [sas, half_open, cookies, requests, sources, timers, deadlines] = self.ikev1.sizes();
+        let [sas, cookies, requests, sources, timers, deadlines] = self.ikev1.sizes();
         let [own_timers, own_deadlines] = self.schedule.sizes();
         super::Footprint {
             ike_sas: self.sas.len() + sas,
-            half_open: self.half_open.total() + half_open,
+            half_open: self.cx.half_open.total(),
             by_spi: self.by_spi.len() + cookies,
             by_request: self.by_request.len() + requests,
             sources: self.sources.len() + sources,
@@ -201,7 +199,8 @@ impl Endpoint {
         {
             return;
         }
-        let fresh = (!self.shutting_down).then_some(IkeHandle(self.next_handle));
+        let (handle, others) = (IkeHandle(self.next_handle), self.sas.len());
+        let fresh = (!self.shutting_down).then_some(Fresh { handle, others });
         if self.ikev1.datagram(&mut self.cx, now, path, bytes, fresh) {
             self.handle_for_new();
         }
@@ -315,7 +314,7 @@ impl Endpoint {
         let state = State::ResponderAuth(Box::new(state));
         self.by_request.insert((remote, header.spi_i), handle);
         self.sources.insert(handle, remote);
-        self.half_open.add(remote.ip());
+        self.cx.half_open.add(remote.ip());
         self.adopt(handle, state);
     }
 
@@ -373,17 +372,17 @@ impl Endpoint {
         let Path { remote, .. } = arrival.path;
         let len = arrival.bytes.len();
         let limits = self.cx.config.profile.limits;
-        if self.half_open.of(remote.ip()) >= limits.half_open_per_source
-            || self.half_open.total() >= limits.half_open
+        if self.cx.half_open.of(remote.ip()) >= limits.half_open_per_source
+            || self.cx.half_open.total() >= limits.half_open
         {
             self.cx.dropped(remote, len, DropReason::HalfOpenLimit);
             return false;
         }
-        if self.sas.len() >= self.cx.config.limits.ike_sas {
+        if self.ike_sas() >= self.cx.config.limits.ike_sas {
             self.cx.dropped(remote, len, DropReason::SaLimit);
             return false;
         }
-        if self.half_open.total() < limits.cookie_threshold {
+        if self.cx.half_open.total() < limits.cookie_threshold {
             return true;
         }
         let nonce = match syntax::exactly_one(request, PayloadType::NONCE, Message::nonce) {
@@ -626,7 +625,7 @@ impl Endpoint {
 
     fn no_longer_half_open(&mut self, handle: IkeHandle) {
         if let Some(source) = self.sources.remove(&handle) {
-            self.half_open.remove(source.ip());
+            self.cx.half_open.remove(source.ip());
         }
     }
 

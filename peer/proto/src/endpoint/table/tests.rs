@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use rstest::rstest;
 
-use crate::config::{EndpointConfig, Ikev1Options};
+use crate::config::{Connection, EndpointConfig, Ikev1Options};
 use crate::crypto::suite::{ChildProtocol, Group};
 use crate::edge::{ESP_PROTOCOL, EdgeInput};
 use crate::event::{DropReason, Event, NotStarted};
@@ -28,6 +28,18 @@ fn connected(initiator: EndpointConfig, responder: EndpointConfig) -> Pair {
 fn faulty(exchange: ExchangeType, change: Change) -> EndpointConfig {
     let fault = Fault { exchange, response: false, nth: None, copies: None, change };
     EndpointConfig { faults: vec![fault], ..endpoint_config() }
+}
+
+/// An offer in either version.
+fn offer(ikev1: bool) -> Connection {
+    let mut offer = connection("aes128-sha1-modp1024", "aes128gcm16");
+    if ikev1 {
+        let mode = Ikev1Mode::Aggressive;
+        offer.ikev1 = Some(Ikev1Options { mode, ..Ikev1Options::default() });
+        let child: ChildOffer = "aes128gcm16".parse().unwrap();
+        offer.child = vec![child.proposal(1, &[0; 4], false)];
+    }
+    offer
 }
 
 /// The last message that `side` has sent, and the answer to it.
@@ -150,15 +162,9 @@ fn no_timer_of_a_profile_fires_for_ever(
     ends.iter_mut().for_each(|end| none(&mut end.profile.timers));
     let [initiator, responder] = ends;
     let mut pair = Pair::new(initiator, responder);
-    let mut offer = connection("aes128-sha1-modp1024", "aes128gcm16");
+    let mut offer = offer(ikev1);
     // Somebody is behind a NAT and keeps it open.
     offer.force_encapsulation = true;
-    if ikev1 {
-        let mode = Ikev1Mode::Aggressive;
-        offer.ikev1 = Some(Ikev1Options { mode, ..Ikev1Options::default() });
-        let child: ChildOffer = "aes128gcm16".parse().unwrap();
-        offer.child = vec![child.proposal(1, &[0; 4], false)];
-    }
     pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
     for node in [&pair.initiator, &pair.responder] {
         let next = node.edge.clock_of(IkeHandle(1), pair.now).and_then(|clock| clock.next);
@@ -169,6 +175,33 @@ fn no_timer_of_a_profile_fires_for_ever(
     let before = pair.sent.len();
     pair.advance(Duration::from_secs(3));
     assert!(pair.sent.len() - before < 50, "{}", pair.sent.len() - before);
+}
+
+#[rstest]
+#[case::half_open(|it: &mut EndpointConfig| it.profile.limits.half_open = 1, DropReason::HalfOpenLimit)]
+#[case::by_source(|it: &mut EndpointConfig| it.profile.limits.half_open_per_source = 1, DropReason::HalfOpenLimit)]
+#[case::in_all(|it: &mut EndpointConfig| it.limits.ike_sas = 1, DropReason::SaLimit)]
+fn limits_count_ike_sas_of_both_versions(
+    #[values([false, true], [true, false])] versions: [bool; 2],
+    #[case] limit: fn(&mut EndpointConfig),
+    #[case] reason: DropReason,
+) {
+    let mut responder = endpoint_config();
+    limit(&mut responder);
+    let mut pair = Pair::new(endpoint_config(), responder);
+    for ikev1 in versions {
+        let offer = offer(ikev1);
+        pair.handle(Side::Initiator, EdgeInput::Command(Command::Initiate(Box::new(offer))));
+        let first = pair.intercept().remove(0).1;
+        pair.arrive(Side::Initiator, &first);
+        pair.intercept();
+    }
+    assert_eq!(pair.responder.edge.endpoint().ike_sas(), 1);
+    let dropped = pair.responder.find(|event| match event {
+        Event::PacketDropped { reason, .. } => Some(reason.clone()),
+        _ => None,
+    });
+    assert_eq!(dropped, Some(reason));
 }
 
 #[test]
