@@ -67,7 +67,7 @@ pub struct RunArgs {
     /// strongswan-host or libreswan-host; the first three if none is named. Repeat for several.
     #[arg(long, value_name = "NAME")]
     pub peer: Vec<String>,
-    /// Peers that must have been run against; exit with 3 if one could not be.
+    /// Peers that must have been run against; exit with 3 if one could not be, or has no case.
     #[arg(long, value_delimiter = ',', value_name = "NAME,…")]
     pub require: Vec<String>,
     /// How much to run.
@@ -80,7 +80,7 @@ pub struct RunArgs {
     /// each processor if absent.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     pub jobs: Option<usize>,
-    /// Part I of N of the cases.
+    /// Part I of N of the cases, each with all its peers.
     #[arg(long, value_name = "I/N")]
     pub shard: Option<Shard>,
     /// Where the run's folder is made.

@@ -7,8 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ikeproof_reports::model::{Case, Report, Run as RunFacts};
+use ikeproof_reports::text::plural;
 use ikeproof_reports::{TerminalOptions, exit_status, read_report, terminal};
 use ikeproof_scenarios::catalogue::Catalogue;
+use ikeproof_scenarios::format::nearest;
 use ikeproof_scenarios::patterns;
 use ikeproof_scenarios::runner::{
     Filter, Named, Observer, PeerChoice, Planned, RunOptions, plan, run as run_cases,
@@ -94,21 +96,12 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
     Ok(ExitCode::from(exit_status(&outcome.report).code()))
 }
 
-/// What the command line means, and that it means anything.
+/// What the command line means, and that all of it means something.
 fn planned<'a>(
     catalogue: &'a Catalogue,
     args: &RunArgs,
     peers: &[PeerChoice],
 ) -> Result<Vec<Planned<'a>>, Stop> {
-    for pattern in &args.patterns {
-        if !catalogue.scenarios.iter().any(|scenario| patterns::means(pattern, &scenario.id)) {
-            let near = catalogue.nearest(patterns::parts(pattern).0);
-            let hint = near.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
-            return Err(Stop::Usage(format!(
-                "no scenario fits {pattern}{hint}; `ikeproof list` shows all of them"
-            )));
-        }
-    }
     let only = if args.last_failed { Some(last_failed(&args.out)?) } else { None };
     // A case that is run again is run with the peer it was run with.
     let peers = if only.is_some() && args.peer.is_empty() { &PeerChoice::ALL[..] } else { peers };
@@ -118,11 +111,51 @@ fn planned<'a>(
         shard: args.shard.map(|shard| (shard.index, shard.of)),
         only,
     };
+    for pattern in &args.patterns {
+        // Not every pattern need select something of a part, or of what did not hold the last time.
+        let full = filter.full || filter.only.is_some();
+        check_pattern(catalogue, pattern, full, peers).map_err(Stop::Usage)?;
+    }
     let planned = plan(catalogue, &filter, peers);
     if planned.is_empty() {
         return Err(Stop::Usage(nothing_to_run(catalogue, filter, peers)));
     }
     Ok(planned)
+}
+
+/// A pattern means a scenario, and some case of it is run.
+fn check_pattern(
+    catalogue: &Catalogue,
+    pattern: &str,
+    full: bool,
+    peers: &[PeerChoice],
+) -> Result<(), String> {
+    let (id, case) = patterns::parts(pattern);
+    let hint = |near: Option<String>| {
+        near.map(|near| format!(", did you mean {near}?")).unwrap_or_default()
+    };
+    let scenarios: Vec<_> =
+        catalogue.scenarios.iter().filter(|it| patterns::means(pattern, &it.id)).collect();
+    if scenarios.is_empty() {
+        let hint = hint(catalogue.nearest(id).map(str::to_owned));
+        return Err(format!("no scenario fits {pattern}{hint}; `ikeproof list` shows all of them"));
+    }
+    let fits = |full| {
+        let filter = Filter { patterns: vec![pattern.to_owned()], full, ..Filter::default() };
+        !plan(catalogue, &filter, peers).is_empty()
+    };
+    if fits(full) {
+        return Ok(());
+    }
+    if fits(true) {
+        return Err(format!("what fits {pattern} is in the full tier alone; add --tier full"));
+    }
+    let names: Vec<_> = scenarios.iter().flat_map(|it| &it.cases).map(|it| it.name()).collect();
+    let near = nearest(case.unwrap_or_default(), names.iter().map(String::as_str));
+    let hint = hint(near.map(|near| patterns::of_case(id, near)));
+    Err(format!(
+        "no case fits {pattern}{hint}; `ikeproof explain SCENARIO` shows those of a scenario"
+    ))
 }
 
 /// The words that run a case again, up to what names the case.
@@ -164,7 +197,7 @@ fn peers_named(named: &[String], option: &str) -> Result<Vec<PeerChoice>, Stop> 
     for name in named {
         let peer = PeerChoice::of(name).ok_or_else(|| {
             let known: Vec<_> = PeerChoice::ALL.iter().map(|peer| peer.name()).collect();
-            let near = ikeproof_scenarios::format::nearest(name, known.iter().copied());
+            let near = nearest(name, known.iter().copied());
             let hint = near.map(|near| format!(", did you mean {near}?")).unwrap_or_default();
             Stop::Usage(format!(
                 "{option} {name}: there is no such peer{hint}; known: {}",
@@ -178,7 +211,7 @@ fn peers_named(named: &[String], option: &str) -> Result<Vec<PeerChoice>, Stop> 
     Ok(peers)
 }
 
-/// Why nothing is left, although each pattern means a scenario.
+/// Why nothing is left, although each pattern means a case.
 fn nothing_to_run(catalogue: &Catalogue, filter: Filter, peers: &[PeerChoice]) -> String {
     if let Some(only) = &filter.only {
         return match only.len() {
@@ -190,20 +223,11 @@ fn nothing_to_run(catalogue: &Catalogue, filter: Filter, peers: &[PeerChoice]) -
         };
     }
     if let Some((index, of)) = filter.shard {
-        let whole = plan(catalogue, &Filter { shard: None, ..filter.clone() }, peers).len();
-        if whole > 0 {
-            return format!(
-                "--shard {index}/{of}: there are {whole} cases, and none is in this part"
-            );
-        }
+        let whole = plan(catalogue, &Filter { shard: None, ..filter }, peers);
+        let cases = plural(whole.len() / peers.len().max(1), "case");
+        return format!("--shard {index}/{of}: this part of {cases} is empty");
     }
-    if !plan(catalogue, &Filter { full: true, shard: None, ..filter.clone() }, peers).is_empty() {
-        return "what fits is in the full tier alone; add --tier full".to_owned();
-    }
-    format!(
-        "no case fits {}; `ikeproof explain SCENARIO` shows those of a scenario",
-        filter.patterns.join(" ")
-    )
+    "there is no case to run".to_owned()
 }
 
 /// What did not hold in the newest run of a folder.

@@ -116,6 +116,29 @@ fn what_did_not_hold_is_run_again_and_nothing_else() {
     assert_eq!(ids, ["own/full"]);
 }
 
+#[test]
+fn a_required_peer_without_a_case_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let own = own(folder);
+    assert_eq!(run(folder, &["own/fails", "--scenarios", &own]).status.code(), Some(1));
+    fs::write(
+        Path::new(&own).join("own/fails.toml"),
+        FAILS.replace("child = \"aes128gcm16\", ", ""),
+    )
+    .unwrap();
+    // That one is with the embedded peer alone.
+    let out = folder.join("out");
+    let again = ["run", "--last-failed", "--scenarios", &own, "--require", "strongswan", "--out"];
+    let output = ikeproof(&again).arg(&out).output().unwrap();
+    let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+    assert_eq!(output.status.code(), Some(3), "{said}");
+    assert!(
+        said.contains("required peer strongswan is missing: no case of this run is with it"),
+        "{said}"
+    );
+}
+
 /// A run that waits for its engine is ended by the first signal, and leaves a report.
 #[test]
 fn a_run_that_waits_for_the_engine_can_be_interrupted() {
@@ -141,9 +164,10 @@ fn a_run_that_waits_for_the_engine_can_be_interrupted() {
 
 #[rstest]
 #[case(&["v2/connect [nobody]"], "no case fits v2/connect [nobody]")]
+#[case(&[HOLDS, "v2/connect [pear]"], "did you mean v2/connect [peer]?")]
 #[case(&[HOLDS, "v2/conect [peer]"], "did you mean v2/connect?")]
-#[case(&["v2/connect [peer]", "--shard", "2/2"], "there are 1 cases")]
-#[case(&["own/full"], "add --tier full")]
+#[case(&["v2/connect [peer]", "--shard", "2/2"], "this part of 1 case is empty")]
+#[case(&[HOLDS, "own/full"], "what fits own/full is in the full tier alone; add --tier full")]
 fn what_means_nothing_is_refused(#[case] more: &[&str], #[case] says: &str) {
     let folder = tempfile::tempdir().unwrap();
     let own = own(folder.path());

@@ -96,7 +96,7 @@ pub struct Filter {
     pub patterns: Vec<String>,
     /// Whether scenarios of the full tier are run as well.
     pub full: bool,
-    /// Part I of N, from 1.
+    /// Part I of N of the cases, from 1; each with all its peers.
     pub shard: Option<(usize, usize)>,
     /// Only these, of either tier, and none if it is empty.
     pub only: Option<Vec<Named>>,
@@ -136,6 +136,7 @@ pub fn plan<'a>(
     peers: &[PeerChoice],
 ) -> Vec<Planned<'a>> {
     let mut planned = Vec::new();
+    let mut cases = 0;
     for scenario in catalogue.select(&filter.patterns) {
         if scenario.tier == Tier::Full && !filter.full && filter.only.is_none() {
             continue;
@@ -145,22 +146,25 @@ pub fn plan<'a>(
             if !patterns::any_means_case(&filter.patterns, &scenario.id, &name) {
                 continue;
             }
-            let wanted = |peer: &&PeerChoice| {
+            let wanted = |peer: &PeerChoice| {
                 let is = |one: &Named| {
                     one.scenario == scenario.id && one.case == name && one.peer == peer.name()
                 };
                 filter.only.as_ref().is_none_or(|only| only.iter().any(is))
             };
-            for peer in peers.iter().filter(wanted) {
+            let peers: Vec<_> = peers.iter().copied().filter(wanted).collect();
+            if peers.is_empty() {
+                continue;
+            }
+            // A part has a case with all its peers, so that every part has every peer.
+            let here = filter.shard.is_none_or(|(index, of)| cases % of + 1 == index);
+            cases += 1;
+            for peer in peers.into_iter().filter(|_| here) {
                 let tested = peer.tested(scenario, case);
                 let number = planned.len();
-                let (peer, repetition) = (*peer, 0);
-                planned.push(Planned { number, scenario, case, peer, repetition, tested });
+                planned.push(Planned { number, scenario, case, peer, repetition: 0, tested });
             }
         }
-    }
-    if let Some((index, of)) = filter.shard {
-        planned.retain(|one| one.number % of == index - 1);
     }
     planned
 }
@@ -238,5 +242,26 @@ mod tests {
         let filter = Filter { patterns, ..Filter::default() };
         let planned = names(&filter, &[PeerChoice::Embedded]);
         assert_eq!(planned, [("v2/connect".to_owned(), "edge".to_owned(), "embedded")]);
+    }
+
+    #[test]
+    fn the_parts_are_the_whole_and_each_has_every_peer() {
+        let whole = names(&Filter::default(), &PeerChoice::USUAL);
+        let mut parts = Vec::new();
+        for index in 1..=3 {
+            let part = Filter { shard: Some((index, 3)), ..Filter::default() };
+            let part = names(&part, &PeerChoice::USUAL);
+            for peer in PeerChoice::USUAL {
+                let of_peer = part.iter().filter(|(_, _, name)| *name == peer.name()).count();
+                assert_eq!(of_peer * PeerChoice::USUAL.len(), part.len(), "{}", peer.name());
+            }
+            assert!(part.len().abs_diff(whole.len() / 3) <= PeerChoice::USUAL.len());
+            parts.extend(part);
+        }
+        let sorted = |mut names: Vec<_>| {
+            names.sort();
+            names
+        };
+        assert_eq!(sorted(parts), sorted(whole));
     }
 }

@@ -92,7 +92,7 @@ pub async fn run(
         true => Some(prepared(&planned, observer, &stop).await),
         false => None,
     };
-    let mut skipped = Vec::new();
+    let mut skipped = unplanned(&options.required, &wanted);
     if let Some(Err(trouble)) = &containers {
         for peer in wanted.iter().filter(|peer| peer.needs_containers()) {
             skipped.push(SkippedPeer {
@@ -161,6 +161,19 @@ pub async fn run(
     let written = write_run(&options.folder, &report, &timelines, &options.catalogue)
         .map_err(|error| error.to_string())?;
     Ok(RunOutcome { report, warnings: written.warnings })
+}
+
+/// The peers that must not be missing and have no case.
+fn unplanned(required: &[PeerChoice], wanted: &[PeerChoice]) -> Vec<SkippedPeer> {
+    let missing = required.iter().filter(|peer| !wanted.contains(peer));
+    missing
+        .map(|peer| SkippedPeer {
+            name: peer.name().to_owned(),
+            why: "no case of this run is with it".to_owned(),
+            fix: "run more of the cases, or do not require it".to_owned(),
+            required: true,
+        })
+        .collect()
 }
 
 /// What containers need, unless the run is ended before it is there: images can take minutes.
