@@ -22,6 +22,7 @@ mod steps;
 mod told;
 mod traffic;
 mod verdict;
+mod workers;
 
 pub use ladder::side_event;
 pub use plan::{Filter, Named, PeerChoice, Planned, plan};
