@@ -95,7 +95,8 @@ async fn with_containers(docker: &Docker) -> Vec<Check> {
     let lane = match opened.await {
         Ok(lane) => lane,
         Err(error) => {
-            let fix = "see whether the engine may create bridge networks, and pass another pool";
+            let fix = "see whether the engine may create bridge networks, and remove those that \
+                nothing uses (`docker network prune`)";
             return vec![Check::bad("lane", error.to_string(), fix)];
         }
     };

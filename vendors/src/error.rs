@@ -66,7 +66,8 @@ pub enum Error {
     },
     /// No free subnet is left in the pool.
     #[error(
-        "no free /24 in {pool}: all collide with networks or routes of this host; pass another pool"
+        "no free /24 in {pool}: all collide with networks or routes of this host; remove networks that \
+         nothing uses (`docker network prune`) and runs that were kept (`ikeproof doctor` lists them)"
     )]
     NoSubnet {
         /// The pool that was searched.

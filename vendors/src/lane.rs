@@ -40,6 +40,12 @@ impl LaneSpec {
     pub fn new() -> Result<Self> {
         Ok(Self { pool: Subnet::new(Ipv4Addr::new(10, 213, 0, 0), 16)?, nat: false })
     }
+
+    /// How many such lanes the pool has addresses for, if nothing else has any of them.
+    pub fn room(&self) -> usize {
+        let networks = if self.nat { 2 } else { 1 };
+        usize::try_from(self.pool.slice_count() / networks).unwrap_or(usize::MAX)
+    }
 }
 
 /// Where a peer sits in a lane. Numbers begin at 0.
@@ -176,4 +182,17 @@ async fn free_network(docker: &Docker, run: &Run, pool: Subnet) -> Result<Networ
         }
     }
     Err(Error::NoSubnet { pool: pool.to_string() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_lane_with_a_router_takes_two_networks_of_the_pool() {
+        let mut spec = LaneSpec::new().unwrap();
+        assert_eq!(spec.room(), 256);
+        spec.nat = true;
+        assert_eq!(spec.room(), 128);
+    }
 }

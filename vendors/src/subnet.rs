@@ -44,9 +44,14 @@ impl Subnet {
         self.address & shorter == other.address & shorter
     }
 
+    /// How many /24 networks are inside this one.
+    pub fn slice_count(&self) -> u32 {
+        1 << 24u8.saturating_sub(self.prefix).min(16)
+    }
+
     /// The /24 networks inside this one, beginning at a position derived from `seed`.
     pub fn slices(&self, seed: u32) -> impl Iterator<Item = Self> + use<> {
-        let count = 1u32 << 24u8.saturating_sub(self.prefix).min(16);
+        let count = self.slice_count();
         let base = self.address;
         (0..count).map(move |offset| Self {
             address: base | ((seed.wrapping_add(offset) % count) << 8),

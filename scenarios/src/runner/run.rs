@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 use ikeproof_reports::model::{Report, Run as RunFacts, SkippedPeer};
 use ikeproof_reports::timeline::CaseTimeline;
 use ikeproof_reports::{Subject, exit_status, write_run};
@@ -13,9 +15,10 @@ use ikeproof_vendors::run::{Run, keep, sweep};
 use ikeproof_vendors::{Docker, docker, images};
 use tokio::sync::watch;
 
+use super::failure::Trouble;
 use super::plan::{PeerChoice, Planned};
-use super::stage::{Image, Tested};
-use super::workers::Shared;
+use super::stage::{Image, Stage, Tested};
+use super::workers::{Lanes, Shared};
 use crate::expected::ExpectedFailures;
 
 /// What a run is made of, besides its cases.
@@ -117,7 +120,7 @@ pub async fn run(
         stop,
         results: Mutex::new(Vec::new()),
         failed: watch::channel(false).0,
-        containers: containers.as_ref(),
+        lanes: containers.as_ref().map(|containers| containers as &dyn Lanes),
     };
     shared.all(&wanted, &runnable).await;
 
@@ -192,9 +195,9 @@ async fn tell_kept(containers: Option<&Containers>, observer: &dyn Observer) {
 }
 
 /// Docker, its images, and the run's mark on what it makes.
-pub(super) struct Containers {
-    pub(super) docker: Docker,
-    pub(super) run: Arc<Run>,
+struct Containers {
+    docker: Docker,
+    run: Arc<Run>,
 }
 
 /// Why there are no containers.
@@ -233,6 +236,16 @@ impl Containers {
             fix: "make the folder for temporary files writable".to_owned(),
         })?;
         Ok(Self { docker, run: Arc::new(run) })
+    }
+}
+
+impl Lanes for Containers {
+    fn open(&self) -> BoxFuture<'_, Result<Stage, Trouble>> {
+        Stage::lane(&self.docker, &self.run).boxed()
+    }
+
+    fn room(&self) -> usize {
+        Stage::room()
     }
 }
 

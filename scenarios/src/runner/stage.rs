@@ -123,9 +123,13 @@ impl Stage {
 
     /// A lane of a run, with a NAT router.
     pub async fn lane(docker: &ikeproof_vendors::Docker, run: &Arc<Run>) -> Result<Self, Trouble> {
-        let spec = LaneSpec { nat: true, ..LaneSpec::new()? };
-        let lane = Lane::open(docker, run, &spec).await?;
+        let lane = Lane::open(docker, run, &lane_spec()?).await?;
         Ok(Self { ground: Ground::Lane(Box::new(lane)), peers: BTreeMap::new() })
+    }
+
+    /// How many lanes there can be at a time.
+    pub fn room() -> usize {
+        lane_spec().map_or(1, |spec| spec.room())
     }
 
     /// Where the edge and the peer in a seat are. Seats behind the router count by themselves.
@@ -275,6 +279,10 @@ impl Stage {
         }
         result
     }
+}
+
+fn lane_spec() -> Result<LaneSpec, Trouble> {
+    Ok(LaneSpec { nat: true, ..LaneSpec::new()? })
 }
 
 /// Peers of several images may sit in one lane: each has seats of its own.

@@ -1,15 +1,18 @@
 //! The workers of a run: each has a stage of its own, on which it runs one case at a time.
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use ikeproof_reports::verdict::Verdict;
 use tokio::sync::watch;
 
 use super::case::{self, Task};
+use super::failure::Trouble;
 use super::plan::{PeerChoice, Planned};
-use super::run::{Containers, Observer, RunOptions, day};
+use super::run::{Observer, RunOptions, day};
 use super::stage::Stage;
 use super::verdict::{self, Judged};
 
@@ -20,25 +23,36 @@ pub(super) struct Shared<'a> {
     pub(super) stop: watch::Receiver<bool>,
     pub(super) results: Mutex<Vec<Judged>>,
     pub(super) failed: watch::Sender<bool>,
-    pub(super) containers: Option<&'a Containers>,
+    pub(super) lanes: Option<&'a dyn Lanes>,
+}
+
+/// Where lanes come from.
+pub(super) trait Lanes: Sync {
+    /// Opens one more.
+    fn open(&self) -> BoxFuture<'_, Result<Stage, Trouble>>;
+    /// How many there can be at a time.
+    fn room(&self) -> usize;
 }
 
 impl Shared<'_> {
     /// Runs all of the cases, which are with these peers.
     pub(super) async fn all(&self, peers: &[PeerChoice], cases: &[Planned<'_>]) {
+        let jobs = self.options.jobs;
+        let in_lanes = cases.iter().filter(|one| one.peer.needs_containers()).count();
+        let room = self.lanes.map_or(jobs, Lanes::room);
+        if jobs.min(in_lanes) > room {
+            self.observer.note(&format!("there are addresses for {room} lanes, not for {jobs}"));
+        }
         let lanes = peers.iter().filter(|peer| peer.needs_containers()).count().max(1);
-        let queue = |peer: &PeerChoice| Queue {
-            peer: *peer,
-            cases: Mutex::new(cases.iter().filter(|one| one.peer == *peer).cloned().collect()),
-        };
+        let queue = |peer: &PeerChoice| Queue::new(*peer, cases);
         let queues: Vec<Queue<'_>> =
             peers.iter().map(queue).filter(|queue| queue.left() > 0).collect();
         let mut workers = Vec::new();
         for queue in &queues {
             // The embedded peer's cases mostly wait: beside the others, not after them.
-            let lanes = if queue.peer.needs_containers() { lanes } else { 1 };
-            let count = (self.options.jobs / lanes).clamp(1, queue.left());
-            for _ in 0..count {
+            let count = if queue.peer.needs_containers() { jobs.min(room) / lanes } else { jobs };
+            for _ in 0..count.clamp(1, queue.left()) {
+                queue.enter();
                 workers.push(self.worker(queue, &queues));
             }
         }
@@ -47,28 +61,35 @@ impl Shared<'_> {
 
     /// Works through the cases of a peer, and where it has containers helps with another's then: one
     /// peer takes several times as long as the other.
-    async fn worker(&self, own: &Queue<'_>, queues: &[Queue<'_>]) {
-        match self.stage(own.peer).await {
-            Ok(stage) => self.serve(own, stage).await,
-            Err(why) => {
-                while let Some(one) = own.next() {
-                    self.keep(verdict::not_run(&one, self.options, &why));
-                }
-            }
-        }
-        let behind = || {
-            let others = queues.iter().filter(|queue| queue.peer.needs_containers());
-            others.filter(|queue| queue.left() >= WORTH_A_LANE).max_by_key(|queue| queue.left())
-        };
-        while let Some(queue) = behind()
-            && own.peer.needs_containers()
-            && !self.is_over()
-        {
+    async fn worker<'q, 'c>(&self, own: &'q Queue<'c>, queues: &'q [Queue<'c>]) {
+        let mut queue = own;
+        loop {
             match self.stage(queue.peer).await {
                 Ok(stage) => self.serve(queue, stage).await,
-                // Whoever opened the first lane for it goes on.
-                Err(why) => return self.observer.note(&why),
+                // Whoever else has a lane for these cases, or may still get one, goes on with them.
+                Err(why) if queue.workers() > 1 => {
+                    queue.leave();
+                    return self.observer.note(&why);
+                }
+                Err(why) => self.not_run(queue, &why),
             }
+            queue.leave();
+            let others = queues.iter().filter(|queue| queue.peer.needs_containers());
+            let behind = others.filter(|queue| queue.left() >= WORTH_A_LANE);
+            match behind.max_by_key(|queue| queue.left()) {
+                Some(behind) if own.peer.needs_containers() && !self.is_over() => queue = behind,
+                _ => return,
+            }
+            queue.enter();
+        }
+    }
+
+    /// Says of every case that is left why nobody can run it.
+    fn not_run(&self, queue: &Queue<'_>, why: &str) {
+        while !self.is_over()
+            && let Some(one) = queue.next()
+        {
+            self.keep(verdict::not_run(&one, self.options, why));
         }
     }
 
@@ -92,12 +113,10 @@ impl Shared<'_> {
     }
 
     async fn stage(&self, peer: PeerChoice) -> Result<Stage, String> {
-        match self.containers {
-            Some(containers) if peer.needs_containers() => {
+        match self.lanes {
+            Some(lanes) if peer.needs_containers() => {
                 self.observer.note(&format!("opening a lane for {}", peer.name()));
-                Stage::lane(&containers.docker, &containers.run)
-                    .await
-                    .map_err(|trouble| format!("no lane: {trouble}"))
+                lanes.open().await.map_err(|trouble| format!("no lane: {trouble}"))
             }
             _ => Ok(Stage::memory()),
         }
@@ -167,19 +186,39 @@ impl Shared<'_> {
     }
 }
 
-/// The cases of a peer that nobody has begun.
+/// The cases of a peer that nobody has begun, and how many workers take from them.
 struct Queue<'a> {
     peer: PeerChoice,
     cases: Mutex<VecDeque<Planned<'a>>>,
+    workers: AtomicUsize,
 }
 
 impl<'a> Queue<'a> {
+    fn new(peer: PeerChoice, cases: &[Planned<'a>]) -> Self {
+        let cases = cases.iter().filter(|one| one.peer == peer).cloned().collect();
+        Self { peer, cases: Mutex::new(cases), workers: AtomicUsize::new(0) }
+    }
+
     fn next(&self) -> Option<Planned<'a>> {
         self.cases.lock().unwrap_or_else(PoisonError::into_inner).pop_front()
     }
 
     fn left(&self) -> usize {
         self.cases.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// A worker comes, which has no stage yet.
+    fn enter(&self) {
+        self.workers.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn leave(&self) {
+        self.workers.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// How many have a stage, or may still get one.
+    fn workers(&self) -> usize {
+        self.workers.load(Ordering::Relaxed)
     }
 }
 
@@ -188,3 +227,114 @@ const CASE_LIMIT: Duration = Duration::from_secs(300);
 
 /// Cases that are worth another lane, which takes a few seconds to open.
 const WORTH_A_LANE: usize = 12;
+
+#[cfg(test)]
+mod tests {
+    use ikeproof_reports::model::{Case, Run as RunFacts};
+
+    use super::super::plan::{Filter, plan};
+    use super::*;
+    use crate::catalogue::Catalogue;
+    use crate::expected::ExpectedFailures;
+
+    /// Lanes without containers, of which those with these numbers, from 0, cannot be opened.
+    struct Made {
+        refused: fn(usize) -> bool,
+        opened: AtomicUsize,
+    }
+
+    impl Lanes for Made {
+        fn open(&self) -> BoxFuture<'_, Result<Stage, Trouble>> {
+            Box::pin(async {
+                match (self.refused)(self.opened.fetch_add(1, Ordering::Relaxed)) {
+                    true => Err(Trouble::Infrastructure("no address".to_owned())),
+                    false => Ok(Stage::memory()),
+                }
+            })
+        }
+
+        fn room(&self) -> usize {
+            4
+        }
+    }
+
+    #[derive(Default)]
+    struct Seen(Mutex<Vec<String>>);
+
+    impl Observer for Seen {
+        fn planned(&self, _: usize) {}
+        fn note(&self, text: &str) {
+            self.0.lock().unwrap().push(text.to_owned());
+        }
+        fn started(&self, _: &str) {}
+        fn finished(&self, _: &Case) {}
+    }
+
+    fn options(folder: &std::path::Path, jobs: usize) -> RunOptions {
+        RunOptions {
+            facts: RunFacts::started("r", jiff::Timestamp::UNIX_EPOCH, "0", 7),
+            folder: folder.to_owned(),
+            seed: 7,
+            jobs,
+            retries: 0,
+            repeat: 1,
+            fail_fast: false,
+            keep: false,
+            required: Vec::new(),
+            rerun: Vec::new(),
+            expected: ExpectedFailures::default(),
+            catalogue: Vec::new(),
+        }
+    }
+
+    /// Runs so many repetitions of one case with strongSwan in name, on stages in memory: the verdicts,
+    /// and what was noted.
+    async fn run(
+        cases: u32,
+        jobs: usize,
+        refused: fn(usize) -> bool,
+    ) -> (Vec<Verdict>, Vec<String>) {
+        let catalogue = Catalogue::builtin().unwrap();
+        let filter = Filter { patterns: vec!["v2/connect [peer]".to_owned()], ..Filter::default() };
+        let peers = [PeerChoice::StrongSwan];
+        let planned = plan(&catalogue, &filter, &peers);
+        let again = |repetition| Planned { repetition, ..planned[0].clone() };
+        let cases: Vec<_> = (1..=cases).map(again).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let seen = Seen::default();
+        let (_stop, stop) = watch::channel(false);
+        let lanes = Made { refused, opened: AtomicUsize::new(0) };
+        let shared = Shared {
+            options: &options(folder.path(), jobs),
+            observer: &seen,
+            stop,
+            results: Mutex::new(Vec::new()),
+            failed: watch::channel(false).0,
+            lanes: Some(&lanes),
+        };
+        shared.all(&peers, &cases).await;
+        let results = shared.results.into_inner().unwrap();
+        (results.iter().map(|judged| judged.case.verdict).collect(), seen.0.into_inner().unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_lane_that_cannot_be_opened_costs_no_case() {
+        let (verdicts, notes) = run(4, 3, |number| number != 1).await;
+        assert_eq!(verdicts, [Verdict::Pass; 4], "{notes:?}");
+        assert_eq!(notes.iter().filter(|note| note.contains("no lane: no address")).count(), 2);
+    }
+
+    #[tokio::test]
+    async fn without_any_lane_no_case_is_judged() {
+        let (verdicts, _) = run(4, 3, |_| true).await;
+        assert_eq!(verdicts, [Verdict::Inconclusive; 4]);
+    }
+
+    #[tokio::test]
+    async fn there_are_no_more_lanes_than_there_is_room_for() {
+        let (verdicts, notes) = run(6, 100, |_| false).await;
+        assert_eq!(verdicts, [Verdict::Pass; 6], "{notes:?}");
+        assert_eq!(notes.iter().filter(|note| note.contains("opening a lane")).count(), 4);
+        assert!(notes.iter().any(|note| note.contains("for 4 lanes, not for 100")), "{notes:?}");
+    }
+}
