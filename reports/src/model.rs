@@ -182,6 +182,9 @@ pub struct Case {
     /// What the attempts before the last one ended with.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub earlier_attempts: Vec<Attempt>,
+    /// Which of the attempts the reason, the findings and the files are of, from 2; 0 is the first.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub attempt: u32,
     /// The seed of this case. Below 2^53.
     #[serde(default)]
     pub seed: u64,
@@ -231,6 +234,7 @@ impl Case {
             duration_ms: 0,
             attempts: 1,
             earlier_attempts: Vec::new(),
+            attempt: 0,
             seed: 0,
             tuned: Vec::new(),
             faults: Vec::new(),
@@ -270,6 +274,15 @@ impl Case {
     /// The folder of the case's files, relative to the folder of the report.
     pub fn dir(&self) -> String {
         format!("cases/{}", self.key())
+    }
+
+    /// The folder of the files of the attempt that it is told of: the first one's are in [`Self::dir`],
+    /// each later one has a folder in that.
+    pub fn attempt_dir(&self) -> String {
+        match self.attempt {
+            0 => self.dir(),
+            number => format!("{}/attempt-{number}", self.dir()),
+        }
     }
 
     /// `scenario [variant] with peer`, for a line of text.

@@ -163,14 +163,14 @@ impl Writer<'_> {
         case: &Case,
         timeline: Option<&CaseTimeline>,
     ) -> Result<(), WriteError> {
-        let dir = case.dir();
         let verdict = VerdictFile {
             schema: VERDICT_SCHEMA.to_owned(),
             run: report.run.id.clone(),
             case: case.clone(),
         };
-        self.json(&format!("{dir}/verdict.json"), "verdict", &verdict)?;
+        self.json(&format!("{}/verdict.json", case.dir()), "verdict", &verdict)?;
         if let Some(timeline) = timeline {
+            let dir = case.attempt_dir();
             self.json(&format!("{dir}/timeline.json"), "timeline", timeline)?;
             self.text(&format!("{dir}/timeline.txt"), &timeline_txt(case, timeline))?;
         }
@@ -197,7 +197,7 @@ fn with_artifacts(report: &Report, timelines: &[CaseTimeline]) -> Report {
     let mut report = report.clone();
     for case in &mut report.cases {
         if keys.contains(case.key().as_str()) {
-            case.artifacts.timeline = Some(format!("{}/timeline.txt", case.dir()));
+            case.artifacts.timeline = Some(format!("{}/timeline.txt", case.attempt_dir()));
         }
     }
     report

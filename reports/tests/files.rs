@@ -217,6 +217,22 @@ fn each_repetition_has_files_of_its_own() {
 }
 
 #[test]
+fn a_timeline_is_beside_the_other_files_of_its_attempt() {
+    let (mut report, timelines) = small();
+    report.cases[0].attempt = 2;
+    let dir = tempfile::tempdir().unwrap();
+    write_run(dir.path(), &report, &timelines, &[]).unwrap();
+    let case = dir.path().join(report.cases[0].dir());
+    assert!(case.join("verdict.json").exists() && !case.join("timeline.txt").exists());
+    assert!(case.join("attempt-2/timeline.txt").exists());
+    let again = read_report(dir.path()).unwrap();
+    assert_eq!(
+        again.cases[0].artifacts.timeline.as_deref(),
+        Some("cases/v2/pass/acme/attempt-2/timeline.txt")
+    );
+}
+
+#[test]
 fn committed_schemas_are_current() {
     let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema");
     for (name, text) in json_schemas() {

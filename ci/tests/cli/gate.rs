@@ -1,7 +1,7 @@
 //! What a run is held to: failures that are known, exact counts, another profile.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -25,12 +25,15 @@ fn run(folder: &Path, more: &[&str]) -> Output {
     ikeproof(&arguments).output().unwrap()
 }
 
-/// The newest report in the folder.
+/// The newest run in the folder.
+fn newest(folder: &Path) -> PathBuf {
+    let runs = fs::read_dir(folder.join("out")).unwrap();
+    runs.map(|entry| entry.unwrap().path()).max().unwrap()
+}
+
+/// Its report.
 fn report(folder: &Path) -> Value {
-    let mut runs: Vec<_> =
-        fs::read_dir(folder.join("out")).unwrap().map(|entry| entry.unwrap().path()).collect();
-    runs.sort();
-    serde_json::from_slice(&fs::read(runs.pop().unwrap().join("report.json")).unwrap()).unwrap()
+    serde_json::from_slice(&fs::read(newest(folder).join("report.json")).unwrap()).unwrap()
 }
 
 fn gate(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
@@ -83,6 +86,27 @@ fn a_run_that_failed_is_not_written_down() {
     assert_eq!(status, Some(1), "{said}");
     assert!(said.contains("not written down"), "{said}");
     assert!(!folder.path().join("required.toml").exists());
+}
+
+#[test]
+fn each_attempt_is_timed_and_has_files_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let own = own(folder);
+    let output = run(folder, &["own/fails", "--scenarios", &own, "--retries", "1"]);
+    assert_eq!(output.status.code(), Some(1));
+    let case = report(folder)["cases"][0].clone();
+    assert_eq!((&case["verdict"], &case["attempts"]), (&"fail".into(), &2.into()));
+    assert!(case["earlier_attempts"][0]["duration_ms"].as_u64().unwrap() > 0, "{case:#}");
+    let run = newest(folder);
+    let first = run.join("cases/own/fails/embedded/peer");
+    for name in ["capture.pcapng", "transcript.jsonl", "peer.log"] {
+        assert!(
+            first.join(name).is_file() && first.join("attempt-2").join(name).is_file(),
+            "{name}"
+        );
+    }
+    assert!(first.join("timeline.txt").is_file());
 }
 
 #[test]

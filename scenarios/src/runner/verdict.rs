@@ -87,31 +87,34 @@ pub(super) async fn discard(stage: &mut Stage, one: &Planned<'_>) {
     }
 }
 
-/// A second attempt beside the first: what only then holds is flaky.
-pub(super) fn retried(first: Judged, mut again: Judged) -> Judged {
-    let mut earlier = first.case.earlier_attempts;
-    earlier.push(Attempt {
-        verdict: first.case.verdict,
-        reason: first.case.reason,
-        duration_ms: first.case.duration_ms,
-    });
-    again.case.attempts = first.case.attempts + 1;
-    again.case.earlier_attempts = earlier;
-    if again.case.verdict == Verdict::Pass {
-        again.case.verdict = Verdict::Flaky;
-        again.case.reason = "it held only when it was tried again".to_owned();
+/// A case after all its attempts, of which there is one at least. What held only in the end is flaky. Of
+/// everything else the worst counts, and the first of several as bad: a failure is none the less one
+/// because the next attempt failed in a way that is known.
+pub(super) fn together(attempts: Vec<Judged>) -> Option<Judged> {
+    let outcome = |judged: &Judged| Attempt {
+        verdict: judged.case.verdict,
+        reason: judged.case.reason.clone(),
+        duration_ms: judged.case.duration_ms,
+    };
+    let mut earlier: Vec<Attempt> = attempts.iter().map(outcome).collect();
+    let last = earlier.pop()?;
+    // Of equals `max_by_key` takes the last, which is the first here.
+    let mut judged = attempts.into_iter().rev().max_by_key(|it| it.case.verdict.rank())?;
+    let case = &mut judged.case;
+    if !earlier.is_empty() && last.verdict == Verdict::Pass {
+        case.verdict = Verdict::Flaky;
+        case.reason = "it held only when it was tried again".to_owned();
+    } else if (last.verdict, &last.reason) != (case.verdict, &case.reason) {
+        let again = format!("; tried again: {}: {}", last.verdict, last.reason);
+        case.reason.push_str(&again);
     }
-    again
+    case.attempts = u32::try_from(earlier.len() + 1).unwrap_or(u32::MAX);
+    case.earlier_attempts = earlier;
+    Some(judged)
 }
 
-/// Judges a case and writes its files.
-pub(super) fn judge(
-    one: &Planned<'_>,
-    options: &RunOptions,
-    finished: Finished,
-    folder: &Path,
-) -> Judged {
-    let mut row = blank(one, options);
+/// Judges a case, of which the row says what was known before, and writes its files.
+pub(super) fn judge(one: &Planned<'_>, mut row: Row, finished: Finished, folder: &Path) -> Judged {
     if let Some(about) = &finished.about {
         row.peer.version.clone_from(&about.version);
         row.peer.image.clone_from(&about.image);
@@ -208,7 +211,7 @@ fn words(checks: &[CheckName]) -> String {
 }
 
 fn files(row: &mut Row, finished: &Finished, folder: &Path) -> std::io::Result<()> {
-    let dir = row.dir();
+    let dir = row.attempt_dir();
     let relative = |name: &str| Some(format!("{dir}/{name}"));
     if folder.join("capture.pcapng").exists() {
         row.artifacts.capture = relative("capture.pcapng");
@@ -250,9 +253,45 @@ fn files(row: &mut Row, finished: &Finished, folder: &Path) -> std::io::Result<(
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::super::plan::{Filter, plan};
     use super::*;
     use crate::catalogue::Catalogue;
+
+    #[rstest]
+    #[case(&[Verdict::Pass], Verdict::Pass, 0)]
+    #[case::held_again(&[Verdict::Fail, Verdict::Pass], Verdict::Flaky, 0)]
+    #[case::judged_again(&[Verdict::Inconclusive, Verdict::Pass], Verdict::Flaky, 0)]
+    #[case::agreed(&[Verdict::Fail, Verdict::Fail], Verdict::Fail, 0)]
+    #[case::known(&[Verdict::Fail, Verdict::ExpectedFail], Verdict::Fail, 0)]
+    #[case::unsupported(&[Verdict::Fail, Verdict::Unsupported], Verdict::Fail, 0)]
+    #[case::unclear(&[Verdict::Fail, Verdict::Inconclusive, Verdict::Pass], Verdict::Flaky, 0)]
+    #[case::worse(&[Verdict::Inconclusive, Verdict::Fail], Verdict::Fail, 2)]
+    #[case::unclear_and_known(&[Verdict::Inconclusive, Verdict::ExpectedFail], Verdict::Inconclusive, 0)]
+    #[case::unexpected(&[Verdict::Inconclusive, Verdict::UnexpectedPass], Verdict::UnexpectedPass, 2)]
+    fn the_worst_attempt_counts(
+        #[case] attempts: &[Verdict],
+        #[case] wanted: Verdict,
+        #[case] of: u32,
+    ) {
+        let attempt = |(number, verdict): (u32, &Verdict)| {
+            let mut case = Row::new("v2/connect", PeerFacts::default(), *verdict);
+            case.attempt = if number == 1 { 0 } else { number };
+            case.reason = format!("reason {number}");
+            case.duration_ms = number.into();
+            let timeline = CaseTimeline::new(case.key(), Vec::new());
+            Judged { number: 0, case, timeline }
+        };
+        let case = together((1..).zip(attempts).map(attempt).collect()).unwrap().case;
+        assert_eq!((case.verdict, case.attempt), (wanted, of));
+        assert_eq!(case.attempts as usize, attempts.len());
+        let earlier: Vec<_> = case.earlier_attempts.iter().map(|it| it.verdict).collect();
+        assert_eq!(earlier, attempts[..attempts.len() - 1]);
+        assert!((1..).zip(&case.earlier_attempts).all(|(number, it)| it.duration_ms == number));
+        let last = format!("reason {}", attempts.len());
+        assert!(case.reason.contains(&last) || wanted == Verdict::Flaky, "{}", case.reason);
+    }
 
     #[test]
     fn the_line_that_runs_a_case_again_means_that_case() {

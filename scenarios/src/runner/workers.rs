@@ -124,24 +124,29 @@ impl Shared<'_> {
 
     async fn one(&self, stage: &mut Stage, one: &Planned<'_>) {
         let began = Instant::now();
-        let mut judged = self.attempt(stage, one).await;
-        for _ in 0..self.options.retries {
-            if !matches!(judged.case.verdict, Verdict::Fail | Verdict::Inconclusive) {
+        let mut attempts = Vec::new();
+        for number in 1..=self.options.retries.saturating_add(1) {
+            let since = Instant::now();
+            let mut judged = self.attempt(stage, one, number).await;
+            judged.case.duration_ms = milliseconds(since.elapsed());
+            let held = !matches!(judged.case.verdict, Verdict::Fail | Verdict::Inconclusive);
+            attempts.push(judged);
+            if held || self.is_over() {
                 break;
             }
-            let again = self.attempt(stage, one).await;
-            judged = verdict::retried(judged, again);
         }
-        judged.case.duration_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let Some(mut judged) = verdict::together(attempts) else { return };
+        judged.case.duration_ms = milliseconds(began.elapsed());
         if self.options.fail_fast && judged.case.verdict.fails_gate() {
             self.failed.send_replace(true);
         }
         self.keep(judged);
     }
 
-    async fn attempt(&self, stage: &mut Stage, one: &Planned<'_>) -> Judged {
+    async fn attempt(&self, stage: &mut Stage, one: &Planned<'_>, number: u32) -> Judged {
         let mut blank = verdict::blank(one, self.options);
-        let folder = self.options.folder.join(blank.dir());
+        blank.attempt = if number == 1 { 0 } else { number };
+        let folder = self.options.folder.join(blank.attempt_dir());
         self.observer.started(&blank.label());
         if let Err(error) = std::fs::create_dir_all(&folder) {
             let why = format!("cannot make the folder {}: {error}", folder.display());
@@ -168,13 +173,12 @@ impl Shared<'_> {
             };
             // Whatever it was doing, its peers are in an unknown state.
             verdict::discard(stage, one).await;
-            blank.reason = why.to_owned();
             return verdict::not_run(one, self.options, why);
         };
         if verdict::is_infrastructure(&finished) {
             verdict::discard(stage, one).await;
         }
-        let mut judged = verdict::judge(one, self.options, finished, &folder);
+        let mut judged = verdict::judge(one, blank, finished, &folder);
         let today = day(self.options.facts.started);
         self.options.expected.apply(&mut judged.case, today);
         judged
@@ -220,6 +224,10 @@ impl<'a> Queue<'a> {
     fn workers(&self) -> usize {
         self.workers.load(Ordering::Relaxed)
     }
+}
+
+fn milliseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// No case may hold up a lane for longer.
