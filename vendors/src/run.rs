@@ -183,11 +183,7 @@ pub async fn sweep(docker: &Docker) -> Result<Swept> {
         .list_containers(Some(options))
         .await
         .map_err(Error::docker("listing labelled containers"))?;
-    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
-    let networks = docker
-        .list_networks(Some(options))
-        .await
-        .map_err(Error::docker("listing labelled networks"))?;
+    let networks = labelled_networks(docker, RUN_LABEL).await?;
     let labels = containers.iter().filter_map(|container| container.labels.as_ref());
     let labels = labels.chain(networks.iter().filter_map(|network| network.labels.as_ref()));
     let runs: BTreeMap<_, _> = labels
@@ -215,16 +211,36 @@ pub async fn sweep(docker: &Docker) -> Result<Swept> {
     result.map(|()| swept)
 }
 
+/// Removes what a run that ends has left, such as a container whose start was given up half-way. Its
+/// lanes have to be closed by then.
+///
+/// # Errors
+///
+/// If the engine does not answer, or something cannot be removed.
+pub async fn clear(docker: &Docker, run: &Run) -> Result<()> {
+    let networks = labelled_networks(docker, &format!("{RUN_LABEL}={}", run.id)).await?;
+    sweep_run(docker, &run.id, &networks, &mut Swept::default()).await
+}
+
+async fn labelled_networks(docker: &Docker, label: &str) -> Result<Vec<Network>> {
+    let filters = HashMap::from([("label", vec![label.to_owned()])]);
+    let options = ListNetworksOptionsBuilder::new().filters(&filters).build();
+    let listed = docker.list_networks(Some(options)).await;
+    listed.map_err(Error::docker("listing labelled networks"))
+}
+
 async fn sweep_run(
     docker: &Docker,
-    run: &String,
+    run: &str,
     networks: &[Network],
     swept: &mut Swept,
 ) -> Result<()> {
     swept.containers += remove_containers(docker, RUN_LABEL, run).await?;
     for network in networks {
         let owner = network.labels.as_ref().and_then(|labels| labels.get(RUN_LABEL));
-        let (Some(id), true) = (&network.id, owner == Some(run)) else { continue };
+        let (Some(id), true) = (&network.id, owner.is_some_and(|owner| owner == run)) else {
+            continue;
+        };
         remove_network(docker, id).await?;
         swept.networks += 1;
     }
@@ -336,22 +352,45 @@ mod tests {
         had
     }
 
-    #[tokio::test]
-    async fn what_is_stuck_of_one_run_does_not_keep_the_others() {
-        let network = |id: &str, run: &str| {
-            let lock = format!("{}:/nowhere/{run}.lock", host());
-            serde_json::json!({ "Id": id, "Labels": { RUN_LABEL: run, LOCK_LABEL: lock } })
-        };
+    fn network(id: &str, run: &str) -> serde_json::Value {
+        let lock = format!("{}:/nowhere/{run}.lock", host());
+        serde_json::json!({ "Id": id, "Labels": { RUN_LABEL: run, LOCK_LABEL: lock } })
+    }
+
+    /// That engine, and what it will have had.
+    async fn docker(networks: serde_json::Value) -> (Docker, tokio::task::JoinHandle<Vec<String>>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("tcp://{}", listener.local_addr().unwrap());
-        let networks = serde_json::json!([network("stuck", "a"), network("loose", "b")]);
         let engine = tokio::spawn(engine(listener, networks));
-        let docker = Docker::connect_with_http(&address, 5, API_DEFAULT_VERSION).unwrap();
+        (Docker::connect_with_http(&address, 5, API_DEFAULT_VERSION).unwrap(), engine)
+    }
+
+    fn removed(had: &[String], network: &str) -> bool {
+        let path = format!("/networks/{network}");
+        had.iter().any(|it| it.starts_with("DELETE") && it.contains(&path))
+    }
+
+    #[tokio::test]
+    async fn what_is_stuck_of_one_run_does_not_keep_the_others() {
+        let networks = serde_json::json!([network("stuck", "a"), network("loose", "b")]);
+        let (docker, engine) = docker(networks).await;
         let error = sweep(&docker).await.unwrap_err().to_string();
         assert!(error.contains("removing network stuck"), "{error}");
         let had = engine.await.unwrap();
-        let removed = |it: &String| it.starts_with("DELETE") && it.contains("/networks/loose");
-        assert!(had.iter().any(removed), "{had:?}");
+        assert!(removed(&had, "loose"), "{had:?}");
+    }
+
+    #[tokio::test]
+    async fn a_run_that_ends_removes_what_it_left_and_nothing_else() {
+        let directory = tempfile::tempdir().unwrap();
+        let run = Run::begin_in(directory.path()).unwrap();
+        let networks = serde_json::json!([network("own", run.id()), network("foreign", "b")]);
+        let (docker, engine) = docker(networks).await;
+        clear(&docker, &run).await.unwrap();
+        let had = engine.await.unwrap();
+        assert!(removed(&had, "own") && !removed(&had, "foreign"), "{had:?}");
+        let listed = |it: &String| it.contains("/containers/json") && it.contains(run.id());
+        assert!(had.iter().any(listed), "{had:?}");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use ikeproof_reports::model::{Report, Run as RunFacts, SkippedPeer};
 use ikeproof_reports::timeline::CaseTimeline;
 use ikeproof_reports::{Subject, exit_status, write_run};
-use ikeproof_vendors::run::{Run, keep, sweep};
+use ikeproof_vendors::run::{Run, clear, keep, sweep};
 use ikeproof_vendors::{Docker, docker, images};
 use tokio::sync::watch;
 
@@ -121,11 +121,18 @@ pub async fn run(
         results: Mutex::new(Vec::new()),
         failed: watch::channel(false).0,
         lanes: containers.as_ref().map(|containers| containers as &dyn Lanes),
+        kept: Mutex::new(Vec::new()),
     };
     shared.all(&wanted, &runnable).await;
 
-    if options.keep && !*shared.stop.borrow() {
+    let stays = options.keep && !*shared.stop.borrow();
+    shared.end(stays).await;
+    if stays {
         tell_kept(containers.as_ref(), observer).await;
+    } else if let Some(Containers { docker, run }) = &containers
+        && let Err(error) = clear(docker, run).await
+    {
+        observer.note(&format!("something was left behind, which the next run removes: {error}"));
     }
     let stopped = *shared.stop.borrow() || *shared.failed.borrow();
     let mut results = shared.results.into_inner().unwrap_or_else(PoisonError::into_inner);

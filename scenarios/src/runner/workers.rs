@@ -24,6 +24,8 @@ pub(super) struct Shared<'a> {
     pub(super) results: Mutex<Vec<Judged>>,
     pub(super) failed: watch::Sender<bool>,
     pub(super) lanes: Option<&'a dyn Lanes>,
+    /// Stages that nobody needs any more and that are to stay if the run is not stopped.
+    pub(super) kept: Mutex<Vec<Stage>>,
 }
 
 /// Where lanes come from.
@@ -99,11 +101,24 @@ impl Shared<'_> {
         {
             self.one(&mut stage, &one).await;
         }
-        if self.options.keep && !*self.stop.borrow() {
-            stage.keep();
-        } else if let Err(trouble) = stage.close().await {
-            self.observer
-                .note(&format!("something was left behind, which the next run removes: {trouble}"));
+        if self.options.keep {
+            return self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(stage);
+        }
+        self.close(stage).await;
+    }
+
+    /// Leaves standing what is to stay, or takes it down as well.
+    pub(super) async fn end(&self, keep: bool) {
+        let kept = std::mem::take(&mut *self.kept.lock().unwrap_or_else(PoisonError::into_inner));
+        if keep {
+            return kept.into_iter().for_each(Stage::keep);
+        }
+        futures_util::future::join_all(kept.into_iter().map(|stage| self.close(stage))).await;
+    }
+
+    async fn close(&self, stage: Stage) {
+        if let Err(trouble) = stage.close().await {
+            self.observer.note(&format!("something could not be removed: {trouble}"));
         }
     }
 
@@ -287,7 +302,7 @@ mod tests {
             retries: 0,
             repeat: 1,
             fail_fast: false,
-            keep: false,
+            keep: true,
             required: Vec::new(),
             rerun: Vec::new(),
             expected: ExpectedFailures::default(),
@@ -296,12 +311,12 @@ mod tests {
     }
 
     /// Runs so many repetitions of one case with strongSwan in name, on stages in memory: the verdicts,
-    /// and what was noted.
+    /// what was noted, and how many stages there were.
     async fn run(
         cases: u32,
         jobs: usize,
         refused: fn(usize) -> bool,
-    ) -> (Vec<Verdict>, Vec<String>) {
+    ) -> (Vec<Verdict>, Vec<String>, usize) {
         let catalogue = Catalogue::builtin().unwrap();
         let filter = Filter { patterns: vec!["v2/connect [peer]".to_owned()], ..Filter::default() };
         let peers = [PeerChoice::StrongSwan];
@@ -319,30 +334,37 @@ mod tests {
             results: Mutex::new(Vec::new()),
             failed: watch::channel(false).0,
             lanes: Some(&lanes),
+            kept: Mutex::new(Vec::new()),
         };
         shared.all(&peers, &cases).await;
+        // Whether they stay is not known before everybody is done.
+        let stages = shared.kept.lock().unwrap().len();
+        shared.end(false).await;
+        assert!(shared.kept.lock().unwrap().is_empty());
         let results = shared.results.into_inner().unwrap();
-        (results.iter().map(|judged| judged.case.verdict).collect(), seen.0.into_inner().unwrap())
+        let verdicts = results.iter().map(|judged| judged.case.verdict).collect();
+        (verdicts, seen.0.into_inner().unwrap(), stages)
     }
 
     #[tokio::test]
     async fn a_lane_that_cannot_be_opened_costs_no_case() {
-        let (verdicts, notes) = run(4, 3, |number| number != 1).await;
+        let (verdicts, notes, stages) = run(4, 3, |number| number != 1).await;
         assert_eq!(verdicts, [Verdict::Pass; 4], "{notes:?}");
         assert_eq!(notes.iter().filter(|note| note.contains("no lane: no address")).count(), 2);
+        assert_eq!(stages, 1);
     }
 
     #[tokio::test]
     async fn without_any_lane_no_case_is_judged() {
-        let (verdicts, _) = run(4, 3, |_| true).await;
-        assert_eq!(verdicts, [Verdict::Inconclusive; 4]);
+        let (verdicts, _, stages) = run(4, 3, |_| true).await;
+        assert_eq!((verdicts, stages), (vec![Verdict::Inconclusive; 4], 0));
     }
 
     #[tokio::test]
     async fn there_are_no_more_lanes_than_there_is_room_for() {
-        let (verdicts, notes) = run(6, 100, |_| false).await;
+        let (verdicts, notes, stages) = run(6, 100, |_| false).await;
         assert_eq!(verdicts, [Verdict::Pass; 6], "{notes:?}");
-        assert_eq!(notes.iter().filter(|note| note.contains("opening a lane")).count(), 4);
+        assert_eq!(stages, 4);
         assert!(notes.iter().any(|note| note.contains("for 4 lanes, not for 100")), "{notes:?}");
     }
 }
