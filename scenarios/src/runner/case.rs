@@ -121,6 +121,8 @@ pub(super) struct Finished {
     pub(super) advances: Vec<(Time, Duration)>,
     /// What differed from the pristine state after the case.
     pub(super) left_over: Vec<String>,
+    /// Why a peer may not be as it was before the case, so that no other case may be run with it.
+    pub(super) must_discard: Option<String>,
 }
 
 impl Finished {
@@ -135,7 +137,17 @@ impl Finished {
             rendered: Vec::new(),
             advances: Vec::new(),
             left_over: Vec::new(),
+            must_discard: None,
         }
+    }
+
+    /// A peer could not be reset. That is no failure of a case that failed by itself, as controls do, but
+    /// the next case must not be blamed for it.
+    fn not_reset(&mut self, why: String) {
+        if self.result.is_ok() {
+            self.result = Err(Trouble::Infrastructure(why.clone()));
+        }
+        self.must_discard = Some(why);
     }
 }
 
@@ -413,10 +425,7 @@ async fn tidy(stage: &Stage, task: &Task<'_>, finished: &mut Finished) {
                         .extend(lines.map(|left| format!("{}: {}", left.section, left.line)));
                 }
             }
-            Err(error) if finished.result.is_ok() => {
-                finished.result = Err(Trouble::Infrastructure(format!("reset: {error}")));
-            }
-            Err(_) => {}
+            Err(error) => finished.not_reset(format!("reset: {error}")),
         }
     }
 }
@@ -428,4 +437,22 @@ pub(super) fn rendered_files(rendered: &[(String, String)]) -> Vec<(String, &str
         format!("{:02}-{}", at + 1, name.chars().map(safe).collect::<String>())
     };
     rendered.iter().enumerate().map(|(at, (of, text))| (name(at, of), text.as_str())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_peer_that_cannot_be_reset_has_to_go_however_the_case_ended() {
+        let failed = Trouble::check(CheckName::Ping, "no answer");
+        let mut control = Finished::early(failed);
+        control.not_reset("reset: broken".to_owned());
+        assert!(matches!(&control.result, Err(Trouble::Check { .. })), "{:?}", control.result);
+        assert_eq!(control.must_discard.as_deref(), Some("reset: broken"));
+
+        let mut held = Finished { result: Ok(()), ..control };
+        held.not_reset("reset: broken".to_owned());
+        assert!(matches!(&held.result, Err(Trouble::Infrastructure(_))), "{:?}", held.result);
+    }
 }

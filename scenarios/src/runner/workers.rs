@@ -190,7 +190,10 @@ impl Shared<'_> {
             verdict::discard(stage, one).await;
             return verdict::not_run(one, self.options, why);
         };
-        if verdict::is_infrastructure(&finished) {
+        if let Some(why) = &finished.must_discard {
+            self.observer.note(&format!("{}: its peers are started anew: {why}", blank.label()));
+        }
+        if finished.must_discard.is_some() || verdict::is_infrastructure(&finished) {
             verdict::discard(stage, one).await;
         }
         let mut judged = verdict::judge(one, blank, finished, &folder);
