@@ -30,7 +30,7 @@ pub struct RunOptions {
     pub folder: PathBuf,
     /// What everything random follows from.
     pub seed: u64,
-    /// How many cases run at a time.
+    /// How many lanes there are at a time, and how many cases of the embedded peer run beside them.
     pub jobs: usize,
     /// How often a case that failed is tried again.
     pub retries: u32,

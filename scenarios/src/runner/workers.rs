@@ -39,33 +39,33 @@ pub(super) trait Lanes: Sync {
 impl Shared<'_> {
     /// Runs all of the cases, which are with these peers.
     pub(super) async fn all(&self, peers: &[PeerChoice], cases: &[Planned<'_>]) {
-        let jobs = self.options.jobs;
-        let in_lanes = cases.iter().filter(|one| one.peer.needs_containers()).count();
+        let jobs = self.options.jobs.max(1);
+        let queue = |peer: &PeerChoice| Queue::new(*peer, cases);
+        let (in_lanes, beside): (Vec<Queue<'_>>, Vec<_>) =
+            peers.iter().map(queue).partition(|queue| queue.peer.needs_containers());
+        let lengths: Vec<_> = in_lanes.iter().map(Queue::left).collect();
         let room = self.lanes.map_or(jobs, Lanes::room);
-        if jobs.min(in_lanes) > room {
+        if jobs.min(lengths.iter().sum()) > room {
             self.observer.note(&format!("there are addresses for {room} lanes, not for {jobs}"));
         }
-        let lanes = peers.iter().filter(|peer| peer.needs_containers()).count().max(1);
-        let queue = |peer: &PeerChoice| Queue::new(*peer, cases);
-        let queues: Vec<Queue<'_>> =
-            peers.iter().map(queue).filter(|queue| queue.left() > 0).collect();
-        let mut workers = Vec::new();
-        for queue in &queues {
-            // The embedded peer's cases mostly wait: beside the others, not after them.
-            let count = if queue.peer.needs_containers() { jobs.min(room) / lanes } else { jobs };
-            for _ in 0..count.clamp(1, queue.left()) {
-                queue.enter();
-                workers.push(self.worker(queue, &queues));
-            }
+        let mut begun = Vec::new();
+        for (queue, lanes) in in_lanes.iter().zip(shares(jobs.min(room), &lengths)) {
+            begun.extend(std::iter::repeat_n((queue, &in_lanes[..]), lanes));
         }
+        // The embedded peer's cases mostly wait: beside the others, not after them.
+        for queue in &beside {
+            begun.extend(std::iter::repeat_n((queue, &[][..]), jobs.min(queue.left())));
+        }
+        begun.iter().for_each(|(queue, _)| queue.enter());
+        let workers = begun.into_iter().map(|(own, others)| self.worker(own, others));
         futures_util::future::join_all(workers).await;
     }
 
-    /// Works through the cases of a peer, and where it has containers helps with another's then: one
-    /// peer takes several times as long as the other.
-    async fn worker<'q, 'c>(&self, own: &'q Queue<'c>, queues: &'q [Queue<'c>]) {
-        let mut queue = own;
-        loop {
+    /// Works through the cases of a peer, and then helps with those of others: one peer takes several
+    /// times as long as another.
+    async fn worker<'q, 'c>(&self, own: &'q Queue<'c>, others: &'q [Queue<'c>]) {
+        let mut next = Some(own);
+        while let Some(queue) = next {
             match self.stage(queue.peer).await {
                 Ok(stage) => self.serve(queue, stage).await,
                 // Whoever else has a lane for these cases, or may still get one, goes on with them.
@@ -76,13 +76,8 @@ impl Shared<'_> {
                 Err(why) => self.not_run(queue, &why),
             }
             queue.leave();
-            let others = queues.iter().filter(|queue| queue.peer.needs_containers());
-            let behind = others.filter(|queue| queue.left() >= WORTH_A_LANE);
-            match behind.max_by_key(|queue| queue.left()) {
-                Some(behind) if own.peer.needs_containers() && !self.is_over() => queue = behind,
-                _ => return,
-            }
-            queue.enter();
+            next = if self.is_over() { None } else { behind(others) };
+            next.inspect(|queue| queue.enter());
         }
     }
 
@@ -208,6 +203,28 @@ impl Shared<'_> {
     }
 }
 
+/// With how many of `lanes` each of several queues of these lengths begins. Each has one first, as far as
+/// they go; the others go to where most cases wait for a lane. None has more lanes than cases.
+fn shares(lanes: usize, lengths: &[usize]) -> Vec<usize> {
+    let mut shares = vec![0; lengths.len()];
+    for _ in 0..lanes {
+        // Of equals the first.
+        let waiting = (0..shares.len()).rev().filter(|at| shares[*at] < lengths[*at]);
+        let needs = |at: &usize| (shares[*at] == 0, lengths[*at] / (shares[*at] + 1));
+        if let Some(at) = waiting.max_by_key(needs) {
+            shares[at] += 1;
+        }
+    }
+    shares
+}
+
+/// The queue that needs one more worker most: one that nobody has begun with, or a long one.
+fn behind<'q, 'a>(queues: &'q [Queue<'a>]) -> Option<&'q Queue<'a>> {
+    let least = |queue: &Queue<'_>| if queue.workers() == 0 { 1 } else { WORTH_A_LANE };
+    let waiting = queues.iter().filter(|queue| queue.left() >= least(queue));
+    waiting.max_by_key(|queue| (queue.workers() == 0, queue.left()))
+}
+
 /// The cases of a peer that nobody has begun, and how many workers take from them.
 struct Queue<'a> {
     peer: PeerChoice,
@@ -257,6 +274,7 @@ const WORTH_A_LANE: usize = 12;
 #[cfg(test)]
 mod tests {
     use ikeproof_reports::model::{Case, Run as RunFacts};
+    use rstest::rstest;
 
     use super::super::plan::{Filter, plan};
     use super::*;
@@ -284,16 +302,27 @@ mod tests {
         }
     }
 
+    /// What was noted, and how many cases have run at a time, now and at most.
     #[derive(Default)]
-    struct Seen(Mutex<Vec<String>>);
+    struct Seen {
+        notes: Mutex<Vec<String>>,
+        running: Mutex<(usize, usize)>,
+    }
 
     impl Observer for Seen {
         fn planned(&self, _: usize) {}
         fn note(&self, text: &str) {
-            self.0.lock().unwrap().push(text.to_owned());
+            self.notes.lock().unwrap().push(text.to_owned());
         }
-        fn started(&self, _: &str) {}
-        fn finished(&self, _: &Case) {}
+        fn started(&self, _: &str) {
+            let mut running = self.running.lock().unwrap();
+            running.0 += 1;
+            running.1 = running.0.max(running.1);
+        }
+        fn finished(&self, _: &Case) {
+            let mut running = self.running.lock().unwrap();
+            running.0 = running.0.saturating_sub(1);
+        }
     }
 
     fn options(folder: &std::path::Path, jobs: usize) -> RunOptions {
@@ -313,19 +342,25 @@ mod tests {
         }
     }
 
-    /// Runs so many repetitions of one case with strongSwan in name, on stages in memory: the verdicts,
-    /// what was noted, and how many stages there were.
-    async fn run(
-        cases: u32,
-        jobs: usize,
-        refused: fn(usize) -> bool,
-    ) -> (Vec<Verdict>, Vec<String>, usize) {
+    /// What came of a run.
+    struct Ran {
+        verdicts: Vec<Verdict>,
+        notes: Vec<String>,
+        stages: usize,
+        at_a_time: usize,
+    }
+
+    /// Runs so many repetitions of one case with each of these peers, in name, on stages in memory.
+    async fn run(peers: &[(PeerChoice, u32)], jobs: usize, refused: fn(usize) -> bool) -> Ran {
         let catalogue = Catalogue::builtin().unwrap();
-        let filter = Filter { patterns: vec!["v2/connect [peer]".to_owned()], ..Filter::default() };
-        let peers = [PeerChoice::StrongSwan];
-        let planned = plan(&catalogue, &filter, &peers);
-        let again = |repetition| Planned { repetition, ..planned[0].clone() };
-        let cases: Vec<_> = (1..=cases).map(again).collect();
+        let patterns = vec!["v2/connect [peer]".to_owned()];
+        let filter = Filter { patterns, ..Filter::default() };
+        let mut cases = Vec::new();
+        for (peer, count) in peers {
+            let planned = plan(&catalogue, &filter, &[*peer]);
+            let again = |repetition| Planned { repetition, ..planned[0].clone() };
+            cases.extend((1..=*count).map(again));
+        }
         let folder = tempfile::tempdir().unwrap();
         let seen = Seen::default();
         let (_stop, stop) = watch::channel(false);
@@ -339,6 +374,7 @@ mod tests {
             lanes: Some(&lanes),
             kept: Mutex::new(Vec::new()),
         };
+        let peers: Vec<_> = peers.iter().map(|(peer, _)| *peer).collect();
         shared.all(&peers, &cases).await;
         // Whether they stay is not known before everybody is done.
         let stages = shared.kept.lock().unwrap().len();
@@ -346,28 +382,62 @@ mod tests {
         assert!(shared.kept.lock().unwrap().is_empty());
         let results = shared.results.into_inner().unwrap();
         let verdicts = results.iter().map(|judged| judged.case.verdict).collect();
-        (verdicts, seen.0.into_inner().unwrap(), stages)
+        let Seen { notes, running } = seen;
+        let (notes, (_, at_a_time)) = (notes.into_inner().unwrap(), running.into_inner().unwrap());
+        Ran { verdicts, notes, stages, at_a_time }
     }
+
+    const ONE: PeerChoice = PeerChoice::StrongSwan;
+    const OTHER: PeerChoice = PeerChoice::Libreswan;
 
     #[tokio::test]
     async fn a_lane_that_cannot_be_opened_costs_no_case() {
-        let (verdicts, notes, stages) = run(4, 3, |number| number != 1).await;
-        assert_eq!(verdicts, [Verdict::Pass; 4], "{notes:?}");
-        assert_eq!(notes.iter().filter(|note| note.contains("no lane: no address")).count(), 2);
-        assert_eq!(stages, 1);
+        let ran = run(&[(ONE, 4)], 3, |number| number != 1).await;
+        assert_eq!((ran.verdicts, ran.stages), (vec![Verdict::Pass; 4], 1), "{:?}", ran.notes);
+        let refused = ran.notes.iter().filter(|note| note.contains("no lane: no address"));
+        assert_eq!(refused.count(), 2);
     }
 
     #[tokio::test]
     async fn without_any_lane_no_case_is_judged() {
-        let (verdicts, _, stages) = run(4, 3, |_| true).await;
-        assert_eq!((verdicts, stages), (vec![Verdict::Inconclusive; 4], 0));
+        let ran = run(&[(ONE, 4), (OTHER, 1)], 3, |_| true).await;
+        assert_eq!((ran.verdicts, ran.stages), (vec![Verdict::Inconclusive; 5], 0));
     }
 
     #[tokio::test]
     async fn there_are_no_more_lanes_than_there_is_room_for() {
-        let (verdicts, notes, stages) = run(6, 100, |_| false).await;
-        assert_eq!(verdicts, [Verdict::Pass; 6], "{notes:?}");
-        assert_eq!(stages, 4);
-        assert!(notes.iter().any(|note| note.contains("for 4 lanes, not for 100")), "{notes:?}");
+        let ran = run(&[(ONE, 6)], 100, |_| false).await;
+        assert_eq!((ran.verdicts, ran.stages), (vec![Verdict::Pass; 6], 4), "{:?}", ran.notes);
+        let told = ran.notes.iter().any(|note| note.contains("for 4 lanes, not for 100"));
+        assert!(told, "{:?}", ran.notes);
+    }
+
+    #[tokio::test]
+    async fn one_lane_goes_from_peer_to_peer() {
+        let ran = run(&[(ONE, 2), (OTHER, 1)], 1, |_| false).await;
+        assert_eq!((ran.verdicts, ran.stages), (vec![Verdict::Pass; 3], 2), "{:?}", ran.notes);
+        assert_eq!(ran.at_a_time, 1);
+    }
+
+    #[tokio::test]
+    async fn every_lane_begins_where_there_is_a_case_for_it() {
+        let ran = run(&[(ONE, 1), (OTHER, 5)], 4, |_| false).await;
+        assert_eq!((ran.verdicts, ran.stages), (vec![Verdict::Pass; 6], 4), "{:?}", ran.notes);
+    }
+
+    #[rstest]
+    #[case(8, &[500, 500], &[4, 4])]
+    #[case(7, &[500, 500], &[4, 3])]
+    #[case(8, &[1, 500], &[1, 7])]
+    #[case(4, &[300, 100, 0], &[3, 1, 0])]
+    #[case(2, &[100, 300, 200], &[0, 1, 1])]
+    #[case(9, &[1, 2], &[1, 2])]
+    #[case(3, &[], &[])]
+    fn lanes_are_shared_by_cases(
+        #[case] lanes: usize,
+        #[case] lengths: &[usize],
+        #[case] wanted: &[usize],
+    ) {
+        assert_eq!(shares(lanes, lengths), wanted);
     }
 }
