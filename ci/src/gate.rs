@@ -35,7 +35,8 @@ pub fn run(args: &GateArgs) -> Result<ExitCode, Stop> {
             format!("{} is part {shard} of a run, which says nothing of the whole", name(args));
         return Err(Stop::Usage(why));
     }
-    let found = Required::of(&report).only(&args.peer);
+    let report = only(report, &args.peer);
+    let found = Required::of(&report);
     let gate = Gate::of(&report);
     if args.update {
         return update(args, &gate, found);
@@ -70,6 +71,14 @@ pub fn run(args: &GateArgs) -> Result<ExitCode, Stop> {
     };
     stdout::write(&text)?;
     Ok(ExitCode::from(status))
+}
+
+/// What a run says of the peers of these names, and of itself; of all peers, if none is named.
+fn only(mut report: Report, names: &[String]) -> Report {
+    let named = |name: &String| names.is_empty() || names.contains(name);
+    report.cases.retain(|case| named(&case.peer.name));
+    report.run.skipped_peers.retain(|peer| named(&peer.name));
+    report
 }
 
 /// What to do about a difference that is meant.

@@ -76,6 +76,32 @@ fn a_run_is_held_to_the_counts_that_were_written_down() {
     assert!(said.contains("tier full"), "{said}");
 }
 
+/// The report of a run with the embedded peer, in which another failed and a third was not there.
+#[test]
+fn a_peer_is_not_held_to_what_became_of_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    assert_eq!(run(folder, &[HOLDS]).status.code(), Some(0));
+    assert_eq!(gate(folder, &["--update"]).0, Some(0));
+    let mut report = report(folder);
+    let mut failed = report["cases"][0].clone();
+    failed["verdict"] = "fail".into();
+    failed["peer"]["name"] = "strongswan".into();
+    failed["self_check"] = false.into();
+    report["cases"].as_array_mut().unwrap().push(failed);
+    report["run"]["skipped_peers"] =
+        serde_json::json!([{ "name": "libreswan", "why": "gone", "required": true }]);
+    fs::write(newest(folder).join("report.json"), report.to_string()).unwrap();
+
+    let (status, said) = gate(folder, &["--peer", "embedded"]);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = gate(folder, &["--peer", "embedded", "--update"]);
+    assert_eq!(status, Some(0), "{said}");
+    let (status, said) = gate(folder, &[]);
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains("interoperability: 1 fail") && said.contains("libreswan"), "{said}");
+}
+
 #[test]
 fn a_run_that_failed_is_not_written_down() {
     let folder = tempfile::tempdir().unwrap();
