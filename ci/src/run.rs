@@ -292,7 +292,7 @@ struct Progress {
     bar: Option<ProgressBar>,
     total: AtomicUsize,
     done: AtomicUsize,
-    running: Mutex<Vec<String>>,
+    running: Mutex<Running>,
 }
 
 impl Progress {
@@ -305,7 +305,7 @@ impl Progress {
             bar,
             total: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
-            running: Mutex::new(Vec::new()),
+            running: Mutex::new(Running::default()),
         }
     }
 
@@ -336,10 +336,10 @@ impl Observer for Progress {
         self.say(text);
     }
 
-    fn started(&self, label: &str) {
+    fn started(&self, case: &Case) {
         if let (Some(bar), Ok(mut running)) = (&self.bar, self.running.lock()) {
-            running.push(label.to_owned());
-            bar.set_message(running.join(" | "));
+            running.started(case);
+            bar.set_message(running.line());
         }
     }
 
@@ -349,8 +349,8 @@ impl Observer for Progress {
         if let Some(bar) = &self.bar {
             bar.set_position(done as u64);
             if let Ok(mut running) = self.running.lock() {
-                running.retain(|label| *label != case.label());
-                bar.set_message(running.join(" | "));
+                running.finished(case);
+                bar.set_message(running.line());
             }
             if case.verdict.needs_attention() {
                 bar.println(format!("{verdict}: {}: {}", case.label(), case.reason));
@@ -362,5 +362,50 @@ impl Observer for Progress {
         let reason =
             if case.reason.is_empty() { String::new() } else { format!(": {}", case.reason) };
         eprintln!("[{done}/{total}] {verdict} {} {seconds:.1}s{reason}", case.label());
+    }
+}
+
+/// The cases under way, each by its key: what it is called has the version of its peer, which is not known
+/// at its start.
+#[derive(Default)]
+struct Running(Vec<(String, String)>);
+
+impl Running {
+    fn started(&mut self, case: &Case) {
+        self.finished(case);
+        self.0.push((case.key(), case.label()));
+    }
+
+    fn finished(&mut self, case: &Case) {
+        let key = case.key();
+        self.0.retain(|(running, _)| *running != key);
+    }
+
+    fn line(&self) -> String {
+        self.0.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>().join(" | ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ikeproof_reports::Verdict;
+    use ikeproof_reports::model::Peer;
+
+    use super::*;
+
+    #[test]
+    fn a_case_that_is_over_leaves_the_line_of_those_under_way() {
+        let peer = Peer { name: "strongswan".to_owned(), ..Peer::default() };
+        let blank = |id: &str| Case::new(id, peer.clone(), Verdict::Inconclusive);
+        let mut running = Running::default();
+        running.started(&blank("v2/a"));
+        running.started(&blank("v2/b"));
+        // Another attempt.
+        running.started(&blank("v2/a"));
+        assert_eq!(running.line(), "v2/b with strongswan | v2/a with strongswan");
+        let mut over = blank("v2/b");
+        over.peer.version = "5.9.8".to_owned();
+        running.finished(&over);
+        assert_eq!(running.line(), "v2/a with strongswan");
     }
 }

@@ -28,7 +28,7 @@ struct Quiet;
 impl Observer for Quiet {
     fn planned(&self, _: usize) {}
     fn note(&self, _: &str) {}
-    fn started(&self, _: &str) {}
+    fn started(&self, _: &Row) {}
     fn finished(&self, _: &Row) {}
 }
 

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
-use ikeproof_reports::model::{Report, Run as RunFacts, SkippedPeer};
+use ikeproof_reports::model::{Case, Report, Run as RunFacts, SkippedPeer};
 use ikeproof_reports::timeline::CaseTimeline;
 use ikeproof_reports::{Subject, exit_status, write_run};
 use ikeproof_vendors::run::{Run, clear, keep, sweep};
@@ -57,10 +57,10 @@ pub trait Observer: Send + Sync {
     fn planned(&self, cases: usize);
     /// Something takes its time: an image, a lane.
     fn note(&self, text: &str);
-    /// A case has begun.
-    fn started(&self, label: &str);
+    /// A case has begun, of whose peer no more than the name is known yet; again for each attempt.
+    fn started(&self, case: &Case);
     /// A case is over.
-    fn finished(&self, case: &ikeproof_reports::model::Case);
+    fn finished(&self, case: &Case);
 }
 
 /// What came of a run.

@@ -157,7 +157,7 @@ impl Shared<'_> {
         let mut blank = verdict::blank(one, self.options);
         blank.attempt = if number == 1 { 0 } else { number };
         let folder = self.options.folder.join(blank.attempt_dir());
-        self.observer.started(&blank.label());
+        self.observer.started(&blank);
         if let Err(error) = std::fs::create_dir_all(&folder) {
             let why = format!("cannot make the folder {}: {error}", folder.display());
             return verdict::not_run(one, self.options, &why);
@@ -314,7 +314,7 @@ mod tests {
         fn note(&self, text: &str) {
             self.notes.lock().unwrap().push(text.to_owned());
         }
-        fn started(&self, _: &str) {
+        fn started(&self, _: &Case) {
             let mut running = self.running.lock().unwrap();
             running.0 += 1;
             running.1 = running.0.max(running.1);
