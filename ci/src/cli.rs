@@ -22,10 +22,10 @@ pub struct Cli {
 const EXAMPLES: &str = "\
 Examples:
   ikeproof run                                  the gate tier, against the peers that are here
-  ikeproof run 'edge/psk-*' --peer strongswan   some scenarios, one peer
+  ikeproof run 'v2/psk-*' --peer strongswan     some scenarios, one peer
   ikeproof run --require strongswan,libreswan   exit with 3 if a peer cannot be had
   ikeproof serve --profile zscaler --psk fqdn:branch.example.com=@psk.txt --listen 0.0.0.0
-  ikeproof explain edge/dh-sha384-group20       what a scenario does, and which rules it covers
+  ikeproof explain edge/long-hash-group         what a scenario does, and which rules it covers
   ikeproof replay                               recorded sessions, no peer and no Docker needed
   ikeproof doctor                               what works on this host, and how to get the rest
 
@@ -329,4 +329,50 @@ pub struct ImagesArgs {
 pub enum ImagesCommand {
     /// Build those that are missing or out of date.
     Build,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+    use ikeproof_scenarios::runner::PeerChoice;
+
+    use super::*;
+    use crate::library;
+    use crate::run::planned;
+
+    /// The command lines among the lines of examples; what follows two spaces says what they do.
+    fn examples(help: &str) -> Vec<Vec<String>> {
+        let lines = help.lines().filter_map(|line| line.strip_prefix("  "));
+        let commands = lines.map(|line| line.split("  ").next().unwrap_or_default());
+        let words = |command: &str| -> Vec<String> {
+            command.split(' ').map(|word| word.trim_matches('\'').to_owned()).collect()
+        };
+        commands.filter(|command| command.starts_with("ikeproof ")).map(words).collect()
+    }
+
+    #[test]
+    fn every_example_of_the_help_means_something() {
+        let catalogue = library::load(&[]).unwrap();
+        let command = Cli::command();
+        let helps = std::iter::once(&command).chain(command.get_subcommands());
+        let helps: Vec<_> =
+            helps.filter_map(|it| it.get_after_help()).map(ToString::to_string).collect();
+        let examples: Vec<_> = helps.iter().flat_map(|help| examples(help)).collect();
+        assert!(helps.len() >= 2 && examples.len() > 10, "{examples:?}");
+        for words in examples {
+            match Cli::try_parse_from(&words).unwrap_or_else(|error| panic!("{error}")).command {
+                Command::Run(args) => {
+                    let peers = PeerChoice::USUAL;
+                    assert!(!planned(&catalogue, &args, &peers).unwrap().is_empty(), "{words:?}");
+                }
+                Command::Explain(args) => {
+                    assert!(catalogue.explain(&args.id).is_some(), "{words:?}");
+                }
+                Command::List(args) => {
+                    assert!(!catalogue.list(&args.patterns).is_empty(), "{words:?}");
+                }
+                _ => {}
+            }
+        }
+    }
 }

@@ -97,7 +97,7 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
 }
 
 /// What the command line means, and that all of it means something.
-fn planned<'a>(
+pub fn planned<'a>(
     catalogue: &'a Catalogue,
     args: &RunArgs,
     peers: &[PeerChoice],
