@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ikeproof_reports::model::{Case, Report, Run as RunFacts};
-use ikeproof_reports::text::plural;
+use ikeproof_reports::text::{plural, shell_line};
 use ikeproof_reports::{TerminalOptions, exit_status, read_report, terminal};
 use ikeproof_scenarios::catalogue::Catalogue;
 use ikeproof_scenarios::format::nearest;
@@ -270,9 +270,11 @@ fn processors() -> usize {
     std::thread::available_parallelism().map_or(2, usize::from)
 }
 
+/// How it was called, for a shell.
 fn command_line() -> String {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    format!("ikeproof {}", words.join(" "))
+    let words: Vec<_> =
+        std::iter::once("ikeproof".to_owned()).chain(std::env::args().skip(1)).collect();
+    shell_line(&words)
 }
 
 fn environment() -> std::collections::BTreeMap<String, String> {

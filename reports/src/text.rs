@@ -153,6 +153,18 @@ pub fn markdown_code(text: &str) -> String {
     if longest > 0 { format!("{fence} {text} {fence}") } else { format!("{fence}{text}{fence}") }
 }
 
+/// Words as a line for a shell, each quoted where it has to be.
+pub fn shell_line(words: &[String]) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
+    let quoted = |word: &String| {
+        if !word.is_empty() && word.chars().all(plain) {
+            return word.clone();
+        }
+        format!("'{}'", word.replace('\'', "'\\''"))
+    };
+    words.iter().map(quoted).collect::<Vec<_>>().join(" ")
+}
+
 fn overrides_direction(c: char) -> bool {
     matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
 }
@@ -210,6 +222,12 @@ mod tests {
     fn markdown_cannot_be_broken_out_of() {
         assert_eq!(markdown("a|b\n<script>`*"), "a\\|b &lt;script&gt;\\`\\*");
         assert_eq!(markdown_code("x `y` ``"), "``` x `y` `` ```");
+    }
+
+    #[test]
+    fn a_shell_takes_every_word_as_it_is() {
+        let words = ["run", "a [b]", "it's", "", "x/y=1", "edge/*"].map(str::to_owned);
+        assert_eq!(shell_line(&words), r"run 'a [b]' 'it'\''s' '' x/y=1 'edge/*'");
     }
 
     #[test]

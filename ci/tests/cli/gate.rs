@@ -281,6 +281,15 @@ fn failures_that_are_known(
 }
 
 #[test]
+fn the_line_that_a_report_has_of_its_run_is_for_a_shell() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(run(folder.path(), &["v2/connect [peer]"]).status.code(), Some(0));
+    let line = report(folder.path())["run"]["command_line"].as_str().unwrap().to_owned();
+    assert!(line.starts_with("ikeproof run --peer embedded "), "{line}");
+    assert!(line.ends_with(" 'v2/connect [peer]'"), "{line}");
+}
+
+#[test]
 fn a_run_has_the_profile_that_it_is_given() {
     let folder = tempfile::tempdir().unwrap();
     let builtin = concat!(env!("CARGO_MANIFEST_DIR"), "/../scenarios/profiles/zscaler.toml");

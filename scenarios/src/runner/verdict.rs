@@ -6,6 +6,7 @@ use ikeproof_driver::wireshark::KeyTables;
 use ikeproof_reports::model::{
     Attempt, Case as Row, Control as Twin, Peer as PeerFacts, Violation,
 };
+use ikeproof_reports::text::shell_line;
 use ikeproof_reports::timeline::CaseTimeline;
 use ikeproof_reports::verdict::{Blame, Initiator, Severity, Verdict};
 
@@ -55,16 +56,7 @@ fn rerun(one: &Planned<'_>, begin: &[String]) -> String {
     }
     words.push(patterns::of_case(&one.scenario.id, &one.case.name()));
     words.extend(["--peer", one.peer.name()].map(str::to_owned));
-    words.iter().map(|word| shell_word(word)).collect::<Vec<_>>().join(" ")
-}
-
-/// A word as a shell takes it, quoted where it has to be.
-fn shell_word(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./,:=@%+".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
+    shell_line(&words)
 }
 
 /// A case that was not run, and why.
