@@ -18,6 +18,8 @@ const BUILTIN: &str = include_str!("../../expected-fail.toml");
 /// A failure that is known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
+    /// The file that says so, for people.
+    pub file: String,
     /// The peer, by its name in reports.
     pub peer: String,
     /// The versions of it that fail.
@@ -68,7 +70,7 @@ impl ExpectedFailures {
     /// # Errors
     /// With everything that is wrong in the file.
     pub fn builtin() -> Result<Self, FileErrors> {
-        Self::parse("expected-fail.toml", BUILTIN)
+        Self::parse("scenarios/expected-fail.toml", BUILTIN)
     }
 
     /// Reads entries from `text`, the file at `path`.
@@ -82,8 +84,10 @@ impl ExpectedFailures {
         for key in document.table.keys() {
             problems.push(Problem::unknown("key", key.get_ref(), ["fail"], key.span()));
         }
-        let entries: Vec<_> =
-            written.into_iter().filter_map(|(span, one)| one.check(&span, problems)).collect();
+        let entries: Vec<_> = written
+            .into_iter()
+            .filter_map(|(span, one)| one.check(path, &span, problems))
+            .collect();
         if document.problems.is_empty() {
             return Ok(Self { entries });
         }
@@ -92,7 +96,7 @@ impl ExpectedFailures {
 }
 
 impl Written {
-    fn check(self, span: &Range<usize>, problems: &mut Vec<Problem>) -> Option<Entry> {
+    fn check(self, path: &str, span: &Range<usize>, problems: &mut Vec<Problem>) -> Option<Entry> {
         let Self { peer, versions, scenario, variant, fails, line, reason, ticket, expires } = self;
         let before = problems.len();
         if PeerChoice::of(peer.get_ref()).is_none() {
@@ -120,9 +124,19 @@ impl Written {
         if problems.len() > before {
             return None;
         }
-        let peer = peer.into_inner();
-        let expires = day.ok()?;
-        Some(Entry { peer, versions, scenario, variant, fails, line, reason, ticket, expires })
+        let (file, peer) = (path.to_owned(), peer.into_inner());
+        Some(Entry {
+            file,
+            peer,
+            versions,
+            scenario,
+            variant,
+            fails,
+            line,
+            reason,
+            ticket,
+            expires: day.ok()?,
+        })
     }
 }
 

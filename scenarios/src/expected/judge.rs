@@ -10,9 +10,6 @@ use super::entry::{Entry, ExpectedFailures};
 use crate::catalogue::Catalogue;
 use crate::patterns;
 
-/// Where entries stand, for people.
-const FILE: &str = "scenarios/expected-fail.toml";
-
 impl ExpectedFailures {
     /// Changes the verdict of a case that an entry covers on the day `today`: a failure to
     /// `expected-fail`, a pass to `unexpected-pass`. An entry past its day changes nothing, and neither
@@ -51,7 +48,10 @@ impl ExpectedFailures {
                 let near = catalogue.nearest(&entry.scenario);
                 let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
                 let what = format!("{entry} names a scenario that does not exist{near}");
-                return Some(GateFinding { what, fix: format!("correct the entry in {FILE}") });
+                return Some(GateFinding {
+                    what,
+                    fix: format!("correct the entry in {}", entry.file),
+                });
             };
             if scenario.cases.iter().any(|case| entry.fits(&case.name())) {
                 return None;
@@ -70,7 +70,10 @@ impl ExpectedFailures {
         for entry in self.entries.iter().filter(|entry| peers.contains(&entry.peer.as_str())) {
             if today > entry.expires {
                 let what = format!("{entry} expired on {}", entry.expires);
-                let fix = format!("look whether it still fails, then remove or renew it in {FILE}");
+                let fix = format!(
+                    "look whether it still fails, then remove or renew it in {}",
+                    entry.file
+                );
                 findings.push(GateFinding { what, fix });
             }
             let judged: Vec<_> =
@@ -81,7 +84,7 @@ impl ExpectedFailures {
                 let (versions, found) = (&entry.versions, &row.peer.version);
                 let what =
                     format!("{entry} matched nothing: it covers {versions}, {found} was tested");
-                let fix = format!("correct the versions or remove the entry in {FILE}");
+                let fix = format!("correct the versions or remove the entry in {}", entry.file);
                 findings.push(GateFinding { what, fix });
             }
         }
@@ -279,22 +282,25 @@ mod tests {
         assert_eq!(findings.len(), says.len(), "{findings:?}");
         for (finding, says) in findings.iter().zip(says) {
             assert!(finding.what.contains(says), "{}", finding.what);
+            assert!(finding.fix.ends_with(" in x.toml"), "{}", finding.fix);
         }
         assert_eq!(failures().findings(&["embedded"], &rows, day(today)), []);
     }
 
     #[rstest]
-    #[case("v2/conect", None, "does not exist; did you mean v2/connect?")]
-    #[case("v2/connect", Some("nobody"), "names no case")]
+    #[case("v2/conect", None, "does not exist; did you mean v2/connect?", "entry in x.toml")]
+    #[case("v2/connect", Some("nobody"), "names no case", "explain v2/connect")]
     fn entries_about_nothing_are_found(
         #[case] scenario: &str,
         #[case] variant: Option<&str>,
         #[case] says: &str,
+        #[case] fix: &str,
     ) {
         let mut failures = failures();
         failures.entries[0].scenario = scenario.to_owned();
         failures.entries[0].variant = variant.map(str::to_owned);
         let findings = failures.dead_words(&Catalogue::builtin().unwrap());
         assert!(findings[0].what.contains(says), "{}", findings[0].what);
+        assert!(findings[0].fix.contains(fix), "{}", findings[0].fix);
     }
 }
