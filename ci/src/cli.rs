@@ -30,7 +30,7 @@ Examples:
   ikeproof doctor                               what works on this host, and how to get the rest
 
 Exit status: 0 everything required held; 1 a verdict failed; 2 usage or configuration error;
-3 infrastructure (inconclusive, a required peer missing).";
+3 infrastructure (inconclusive, a required peer missing); 130 a second Ctrl-C ended a run at once.";
 
 /// The commands.
 #[derive(Debug, Subcommand)]

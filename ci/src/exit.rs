@@ -10,6 +10,8 @@ pub const FAILED: u8 = 1;
 pub const USAGE: u8 = 2;
 /// The infrastructure is: Docker, a peer that is required and missing, a full disk.
 pub const INFRASTRUCTURE: u8 = 3;
+/// A second signal ended a run at once, without a report: what shells say of whom SIGINT ended.
+pub const INTERRUPTED: u8 = 130;
 
 /// Why a command ends early.
 #[derive(Debug, thiserror::Error)]

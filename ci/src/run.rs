@@ -3,8 +3,8 @@
 use std::io::{IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use ikeproof_reports::model::{Case, Report, Run as RunFacts};
 use ikeproof_reports::text::{plural, shell_line};
@@ -20,7 +20,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::sync::watch;
 
 use crate::cli::{RunArgs, Tier};
-use crate::exit::Stop;
+use crate::exit::{INTERRUPTED, Stop};
 use crate::library;
 use crate::signals::Interrupts;
 
@@ -72,28 +72,31 @@ pub async fn run(args: RunArgs) -> Result<ExitCode, Stop> {
         catalogue: catalogue.subjects(),
     };
     let (stop, stopped) = watch::channel(false);
-    let mut interrupts = Interrupts::catch()?;
-    let progress = Progress::new();
-    let outcome = {
-        let cases = run_cases(planned, options, &progress, stopped);
-        tokio::pin!(cases);
-        loop {
-            tokio::select! {
-                outcome = &mut cases => break outcome,
-                signal = interrupts.next() => {
-                    progress.say(&format!("{signal}: ending the run; a report of what was done follows"));
-                    stop.send_replace(true);
-                }
-            }
-        }
-    }
-    .map_err(Stop::Infrastructure)?;
+    let progress = Arc::new(Progress::new());
+    let heeding = tokio::spawn(heed(Interrupts::catch()?, stop, Arc::clone(&progress)));
+    let outcome = run_cases(planned, options, &*progress, stopped).await;
+    heeding.abort();
+    let outcome = outcome.map_err(Stop::Infrastructure)?;
     progress.end();
     for warning in &outcome.warnings {
         eprintln!("warning: {warning}");
     }
     show(&outcome.report, &folder);
     Ok(ExitCode::from(exit_status(&outcome.report).code()))
+}
+
+/// Asks the run to end at the first signal. A second one ends the process, whatever the run is waiting for:
+/// this is a task of its own, and what is left is for the next run to remove.
+async fn heed(mut interrupts: Interrupts, stop: watch::Sender<bool>, progress: Arc<Progress>) {
+    let signal = interrupts.next().await;
+    stop.send_replace(true);
+    progress.say(&format!(
+        "{signal}: ending the run; a report of what was done follows, and once more ends it at once"
+    ));
+    let signal = interrupts.next().await;
+    progress.end();
+    eprintln!("{signal}: ended at once; the next run removes what is left of this one");
+    std::process::exit(INTERRUPTED.into());
 }
 
 /// What the command line means, and that all of it means something.

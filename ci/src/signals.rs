@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM: the first asks for an orderly end, a second one for an end at once.
+//! SIGINT and SIGTERM: the first asks for an orderly end, a second one for an end without waiting.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 

@@ -1,8 +1,9 @@
 //! What a run is held to: failures that are known, exact counts, another profile.
 
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::support::{ikeproof, signal_to};
@@ -210,6 +211,29 @@ fn a_run_that_waits_for_the_engine_can_be_interrupted() {
     let report = report(folder.path());
     assert_eq!(report["run"]["complete"], false);
     assert_eq!(report["run"]["skipped_peers"][0]["why"], "interrupted");
+}
+
+/// The run cannot end by itself: where its report goes first, there is a pipe that nobody reads.
+#[test]
+fn a_second_signal_ends_a_run_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let arguments = ["run", HOLDS, "--peer", "embedded", "--repeat", "1000", "--out"];
+    let mut command = ikeproof(&arguments);
+    let mut child = command.arg(&out).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map(Result::unwrap);
+    assert!(lines.any(|line| line.contains("] pass ")));
+    let pipe = newest(folder.path()).join(format!("report.json.{}.tmp", child.id()));
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+
+    signal_to(&child, Signal::SIGINT);
+    assert!(lines.any(|line| line.contains("SIGINT: ending the run")));
+    // What is running is said to be interrupted, and then the report is written.
+    assert!(lines.any(|line| line.contains("interrupted")));
+    assert_eq!(child.try_wait().unwrap(), None);
+    signal_to(&child, Signal::SIGINT);
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    assert!(!newest(folder.path()).join("report.json").exists());
 }
 
 #[rstest]
