@@ -39,7 +39,7 @@ pub use model::{
     Artifacts, Attempt, Case, Control, Expectation, GateFinding, Peer, Report, Run, SkippedPeer,
     Violation,
 };
-pub use read::{ReadError, read_report, read_run, read_timeline};
+pub use read::{ReadError, read_report};
 pub use required::{REQUIRED_SCHEMA, Required};
 pub use schema::json_schemas;
 pub use summary::summary_md;

@@ -261,7 +261,7 @@ impl Case {
     /// a link.
     pub fn key(&self) -> String {
         let scenario = self.scenario.split('/').map(slug).collect::<Vec<_>>().join("/");
-        let mut key = format!("{scenario}/{}", slug(self.peer.folder()));
+        let mut key = format!("{scenario}/{}", slug(&self.peer.name));
         if !self.variant.is_empty() {
             key = format!("{key}/{}", slug(&self.variant));
         }
@@ -316,10 +316,6 @@ pub struct Peer {
     /// The version that it reports itself.
     #[serde(default)]
     pub version: String,
-    /// What it was called on the command line, such as `strongswan@5.9`, if that is not its name.
-    /// It names the folder of the peer's files.
-    #[serde(default, skip_serializing_if = "String::is_empty")]
-    pub asked_for: String,
     /// The container image with its digest, or the device.
     #[serde(default)]
     pub image: String,
@@ -335,11 +331,6 @@ impl Peer {
     /// `name version` for people.
     pub fn label(&self) -> String {
         one_line(&format!("{} {}", self.name, self.version)).trim_end().to_owned()
-    }
-
-    /// What names the folder of its files.
-    pub fn folder(&self) -> &str {
-        if self.asked_for.is_empty() { &self.name } else { &self.asked_for }
     }
 }
 

@@ -1,4 +1,4 @@
-//! Files back to types, with errors that name the file, what was found and what is known.
+//! A report back from its file, with errors that name the file, what was found and what is known.
 //!
 //! Unknown fields are ignored, so that a newer minor writer can be read; an unknown schema is
 //! refused before anything else is looked at, since its fields may mean something else.
@@ -8,14 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde::{Deserialize, de::DeserializeOwned};
+use serde::Deserialize;
 use thiserror::Error;
 
-use crate::{
-    model::Report,
-    schema::{REPORT_SCHEMA, TIMELINE_SCHEMA},
-    timeline::CaseTimeline,
-};
+use crate::{model::Report, schema::REPORT_SCHEMA};
 
 /// Why a file could not be read.
 #[derive(Debug, Error)]
@@ -72,40 +68,19 @@ pub enum ReadError {
 /// Reads `report.json`, or the one inside a folder.
 pub fn read_report(path: &Path) -> Result<Report, ReadError> {
     let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
-    parse(&read(&file)?, &file, REPORT_SCHEMA)
-}
-
-/// Reads a `timeline.json`.
-pub fn read_timeline(file: &Path) -> Result<CaseTimeline, ReadError> {
-    parse(&read(file)?, file, TIMELINE_SCHEMA)
-}
-
-/// Reads the report in a folder and the timelines of its cases, as far as they are there.
-pub fn read_run(dir: &Path) -> Result<(Report, Vec<CaseTimeline>), ReadError> {
-    let report = read_report(dir)?;
-    let mut timelines = Vec::new();
-    for case in &report.cases {
-        let file = dir.join(case.dir()).join("timeline.json");
-        if file.exists() {
-            timelines.push(read_timeline(&file)?);
-        }
-    }
-    Ok((report, timelines))
+    parse(&read(&file)?, &file)
 }
 
 fn read(file: &Path) -> Result<String, ReadError> {
     fs::read_to_string(file).map_err(|source| ReadError::Io { file: file.to_owned(), source })
 }
 
-fn parse<T: DeserializeOwned>(
-    text: &str,
-    file: &Path,
-    known: &'static str,
-) -> Result<T, ReadError> {
+fn parse(text: &str, file: &Path) -> Result<Report, ReadError> {
     #[derive(Deserialize)]
     struct Header {
         schema: Option<String>,
     }
+    let known = REPORT_SCHEMA;
     let header: Header = serde_json::from_str(text)
         .map_err(|source| ReadError::NotJson { file: file.to_owned(), source })?;
     match header.schema {

@@ -249,9 +249,7 @@ fn violations(out: &mut String, report: &Report) {
 
 fn violations_words(violations: &Violations) -> String {
     let mut words = Vec::new();
-    for (who, count) in
-        [("peer", violations.peer), ("edge", violations.edge), ("harness", violations.harness)]
-    {
+    for (who, count) in [("peer", violations.peer), ("edge", violations.edge)] {
         if count > 0 {
             words.push(format!("{count} by {who}"));
         }

@@ -67,8 +67,6 @@ pub struct Violations {
     pub peer: usize,
     /// By the reference edge.
     pub edge: usize,
-    /// By the harness.
-    pub harness: usize,
     /// By the reference edge because the scenario asked for it: nobody's mistake.
     pub on_purpose: usize,
 }
@@ -76,7 +74,7 @@ pub struct Violations {
 impl Violations {
     /// Those that are somebody's mistake.
     pub fn total(&self) -> usize {
-        self.peer + self.edge + self.harness
+        self.peer + self.edge
     }
 
     fn add(&mut self, case: &Case) {
@@ -84,7 +82,6 @@ impl Violations {
             match violation.by {
                 Blame::Peer => self.peer += 1,
                 Blame::Edge => self.edge += 1,
-                Blame::Harness => self.harness += 1,
                 Blame::Scenario => self.on_purpose += 1,
             }
         }

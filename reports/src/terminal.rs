@@ -228,8 +228,8 @@ fn totals(out: &mut String, report: &Report, paint: Paint) {
     if broken.total() + broken.on_purpose > 0 {
         _ = writeln!(
             out,
-            "requirements      {} broken by peers, {} by the edge, {} by the harness, {} on purpose",
-            broken.peer, broken.edge, broken.harness, broken.on_purpose
+            "requirements      {} broken by peers, {} by the edge, {} on purpose",
+            broken.peer, broken.edge, broken.on_purpose
         );
     }
     let gate = Gate::of(report);

@@ -138,8 +138,6 @@ pub enum Blame {
     Peer,
     /// The reference edge on purpose: a fault or a reading of the scenario made it deviate.
     Scenario,
-    /// The harness itself: middlebox, driver, runner.
-    Harness,
 }
 
 impl Blame {
@@ -149,7 +147,6 @@ impl Blame {
             Self::Edge => "edge",
             Self::Peer => "peer",
             Self::Scenario => "scenario",
-            Self::Harness => "harness",
         }
     }
 }

@@ -51,12 +51,11 @@ impl Tally {
         counts: &Counts,
         broken: &Violations,
     ) -> Self {
-        let violations =
-            [("peers", broken.peer), ("the edge", broken.edge), ("the harness", broken.harness)]
-                .into_iter()
-                .filter(|(_, count)| *count > 0)
-                .map(|(who, count)| format!("{count} by {who}"))
-                .collect();
+        let violations = [("peers", broken.peer), ("the edge", broken.edge)]
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(who, count)| format!("{count} by {who}"))
+            .collect();
         Self {
             title,
             note,

@@ -43,7 +43,7 @@ fn what_the_scenario_asked_for_is_nobodys_mistake() {
     }
     assert!(!told(&report));
     let text = terminal(&report, &TerminalOptions { width: 100, colour: false });
-    assert!(text.contains("0 broken by peers, 0 by the edge, 0 by the harness, 1 on purpose"));
+    assert!(text.contains("0 broken by peers, 0 by the edge, 1 on purpose"));
 }
 
 #[test]

@@ -108,8 +108,7 @@ impl Entry {
         let named: BTreeSet<_> = self.fails.iter().map(ToString::to_string).collect();
         let failed: BTreeSet<_> = row.failed_checks.iter().cloned().collect();
         let ours = |violation: &Violation| {
-            matches!(violation.by, Blame::Edge | Blame::Harness)
-                && violation.severity == Severity::Must
+            violation.by == Blame::Edge && violation.severity == Severity::Must
         };
         let is_there = self.line.is_none_or(|line| row.failed_line == Some(line));
         named == failed && is_there && !row.violations.iter().any(ours)
