@@ -211,7 +211,9 @@ impl Established {
     fn refused(&mut self, ike: IkeHandle, notify: &Notify, cx: &mut Context) {
         let kind = Notification::from(notify.kind);
         let (spi_i, spi_r) = self.spis();
-        let names_none = notify.spi.is_empty() || notify.spi == [spi_i.0, spi_r.0].concat();
+        // charon names 0 where it refuses before it has read the offer.
+        let is_zero = notify.spi.iter().all(|octet| *octet == 0);
+        let names_none = is_zero || notify.spi == [spi_i.0, spi_r.0].concat();
         let asked = self.quick.iter().filter_map(|(id, quick)| match quick {
             Quick::Second(quick) => Some((*id, quick)),
             _ => None,

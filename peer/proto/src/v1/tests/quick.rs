@@ -468,6 +468,7 @@ fn no_lifetime_of_a_profile_is_too_long() {
 #[derive(Clone, Copy)]
 enum Named {
     Nothing,
+    Zero,
     Cookies,
     Asked,
     Another,
@@ -475,6 +476,7 @@ enum Named {
 
 #[rstest]
 #[case::nothing(Named::Nothing, true)]
+#[case::no_spi(Named::Zero, true)]
 #[case::the_cookies(Named::Cookies, true)]
 #[case::what_is_asked_for(Named::Asked, true)]
 #[case::another_pair(Named::Another, false)]
@@ -493,6 +495,7 @@ fn a_refusal_ends_the_quick_mode_that_it_is_about(#[case] named: Named, #[case] 
     let first = pair.intercept().remove(0).1;
     let (protocol, spi) = match named {
         Named::Nothing => (3, Vec::new()),
+        Named::Zero => (0, vec![0; 4]),
         Named::Cookies => (1, cookies),
         Named::Asked => (3, asked.unwrap().to_be_bytes().to_vec()),
         Named::Another => (3, spi.to_be_bytes().to_vec()),
