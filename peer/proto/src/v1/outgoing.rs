@@ -119,12 +119,13 @@ impl Outgoing {
         content.link();
         fault::apply_lengths(&of_rest, &mut content.payloads);
         if let Some(hash) = hash {
-            let (first, rest) = RawPayload::encode_chain_as_is(&content.payloads);
-            let mut hashed = RawPayload::new(PayloadKind::HASH.raw(), hash(&rest));
-            hashed.next = first;
-            content.payloads.insert(0, hashed);
+            let (_, rest) = RawPayload::encode_chain_as_is(&content.payloads);
+            content.payloads.insert(0, RawPayload::new(PayloadKind::HASH.raw(), hash(&rest)));
         }
         fault::apply_payloads(&of_hash, &mut content.payloads);
+        // The chain is another one now. Linked anew, it needs its wrong lengths once more.
+        content.link();
+        fault::apply_lengths(changes, &mut content.payloads);
         let (first, plaintext) = RawPayload::encode_chain_as_is(&content.payloads);
         let Ok(body) = cipher.encrypt(iv, &plaintext) else { return (None, iv.to_vec()) };
         let next_iv = cipher.next_iv(&body);
@@ -141,9 +142,15 @@ fn concerns_hash(change: &Change) -> bool {
     match change {
         Change::DropPayload { payload }
         | Change::DuplicatePayload { payload }
+        | Change::MoveToFront { payload }
         | Change::MoveToEnd { payload }
+        | Change::SetCritical { payload }
+        | Change::SetPayloadReserved { payload, .. }
         | Change::FlipBits { payload, .. }
         | Change::ReplaceBody { payload, .. } => *payload == PayloadKind::HASH.raw(),
         _ => false,
     }
 }
+
+#[cfg(test)]
+mod tests;
