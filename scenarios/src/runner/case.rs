@@ -389,7 +389,7 @@ async fn end(run: CaseRun<'_>, task: &Task<'_>, finished: &mut Finished) {
     if (finished.result.is_ok() || (by_check && task.case.control.is_some()))
         && let Some(fault) = faults::unmet(task.case, &log)
     {
-        finished.result = Err(Trouble::Setup(format!("the fault {fault} met no message")));
+        finished.result = Err(Trouble::Setup(format!("the fault {fault} changed no message")));
     }
     finished.transcript = transcript;
     finished.log = log;

@@ -1,6 +1,6 @@
 //! The deviations that a case asks of the edge: configured, told, and never left unmet.
 //!
-//! What weakens the edge is named in the report. A case whose faults met no message has shown nothing,
+//! What weakens the edge is named in the report. A case whose faults changed no message has shown nothing,
 //! however well it went.
 
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ pub fn applied(log: &Log) -> Vec<String> {
     counts.into_iter().map(counted).collect()
 }
 
-/// A fault that met no message. Of those that an edge has from the start one is enough: they may be
+/// A fault that changed no message. Of those that an edge has from the start one is enough: they may be
 /// about messages of either role. A control may end before the steps that arm others.
 pub fn unmet(case: &Case, log: &Log) -> Option<String> {
     let met = |change: &Change| {

@@ -15,7 +15,7 @@ use crate::crypto::{CryptoError, Group, KeyPair, Provider, dh};
 use crate::datagram;
 use crate::entropy::{Entropy, Label};
 use crate::event::{DropReason, Event, KeyLogEntry};
-use crate::fault::{self, Change, Changes, Fault, Faults};
+use crate::fault::{self, Changes, Fault, Faults, Planned};
 use crate::io::{IkeHandle, Output, Path};
 use crate::policy::Profile;
 use crate::sa;
@@ -259,22 +259,21 @@ impl Context {
     ) -> Result<KeyPair, CryptoError> {
         let random = self.entropy.bytes(Label::KEY_EXCHANGE, ike.0, dh::random_len(group));
         let pair = self.provider.dh_keypair(group, &random)?;
-        Ok(match self.faults.public_value(ExchangeType::IKE_SA_INIT, response) {
-            Some(value) => pair.with_public(value),
-            None => pair,
-        })
+        Ok(self.faults.key_pair(ExchangeType::IKE_SA_INIT, response, pair))
     }
 
-    /// The faults for the next message of this kind.
+    /// The faults for the next message of this kind. Once it is built, [`Self::deviated`] tells of them.
     pub(crate) fn changes(&mut self, envelope: &Envelope) -> Changes {
+        self.faults.next(envelope.exchange, envelope.response)
+    }
+
+    /// Tells which faults have changed a message that was built.
+    pub(crate) fn deviated(&mut self, envelope: &Envelope, changes: &Changes) {
         let Envelope { exchange, response, message_id, .. } = *envelope;
-        let changes = self.faults.next(exchange, response);
-        for change in changes.all() {
+        for change in changes.made() {
             let change = change.clone();
-            let event = Event::FaultApplied { exchange, response, message_id, change };
-            self.out.push_back(Output::Event(event));
+            self.event(Event::FaultApplied { exchange, response, message_id, change });
         }
-        changes
     }
 
     /// The first `copies` copies of the message `honest` will be `faulty` instead.
@@ -284,12 +283,15 @@ impl Context {
 
     /// Builds a message without protection. `None` if a fault withholds it.
     pub(crate) fn plain(&mut self, envelope: &Envelope, payloads: &[Payload]) -> Option<Vec<u8>> {
-        let changes = self.changes(envelope);
-        let message = plain(&changes.lasting(), envelope, payloads)?;
-        if let Some((first, copies)) = changes.first_copies() {
-            self.replace_copies(&message, plain(&first, envelope, payloads), copies);
+        let mut changes = self.changes(envelope);
+        let message = plain(&mut changes.lasting(), envelope, payloads);
+        if let Some(message) = &message
+            && let Some((mut first, copies)) = changes.first_copies()
+        {
+            self.replace_copies(message, plain(&mut first, envelope, payloads), copies);
         }
-        Some(message)
+        self.deviated(envelope, &changes);
+        message
     }
 
     /// An SPI for a Child SA that no other one of this endpoint has (RFC 4303 §2.1: 256 and up).
@@ -314,7 +316,11 @@ impl Context {
     }
 }
 
-fn plain(changes: &[Change], envelope: &Envelope, payloads: &[Payload]) -> Option<Vec<u8>> {
+fn plain(
+    changes: &mut [&mut Planned],
+    envelope: &Envelope,
+    payloads: &[Payload],
+) -> Option<Vec<u8>> {
     let mut payloads: Vec<_> = payloads.iter().map(Payload::encode).collect();
     fault::apply_payloads(changes, &mut payloads);
     let mut message = RawMessage { header: envelope.header(), payloads, trailing: Vec::new() };

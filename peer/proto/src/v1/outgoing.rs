@@ -3,7 +3,7 @@
 
 use crate::crypto::Ikev1Cipher;
 use crate::endpoint::context::{Context, Envelope};
-use crate::fault::{self, Change};
+use crate::fault::{self, Change, Planned};
 use crate::wire::v1::{ALIGNMENT, FLAG_COMMIT, FLAG_ENCRYPTION, Payload, PayloadKind};
 use crate::wire::{
     ExchangeType, Flags, Header, IkeSpi, PayloadType, RawMessage, RawPayload, Version,
@@ -59,15 +59,19 @@ impl Outgoing {
 
     /// Builds a message without encryption; empty if a fault withholds it.
     pub(crate) fn plain(&self, cx: &mut Context, payloads: &[Payload]) -> Vec<u8> {
-        let changes = cx.changes(&self.envelope());
-        let message = self.build_plain(payloads, &changes.lasting()).unwrap_or_default();
-        if let Some((first, copies)) = changes.first_copies() {
-            cx.replace_copies(&message, self.build_plain(payloads, &first), copies);
+        let envelope = self.envelope();
+        let mut changes = cx.changes(&envelope);
+        let message = self.build_plain(payloads, &mut changes.lasting());
+        if let Some(message) = &message
+            && let Some((mut first, copies)) = changes.first_copies()
+        {
+            cx.replace_copies(message, self.build_plain(payloads, &mut first), copies);
         }
-        message
+        cx.deviated(&envelope, &changes);
+        message.unwrap_or_default()
     }
 
-    fn build_plain(&self, payloads: &[Payload], changes: &[Change]) -> Option<Vec<u8>> {
+    fn build_plain(&self, payloads: &[Payload], changes: &mut [&mut Planned]) -> Option<Vec<u8>> {
         let mut payloads: Vec<_> = payloads.iter().map(Payload::encode).collect();
         fault::apply_payloads(changes, &mut payloads);
         let header = self.header(Flags(0));
@@ -90,15 +94,19 @@ impl Outgoing {
         payloads: &[Payload],
         hash: Option<HashOf<'_>>,
     ) -> Sealed {
-        let changes = cx.changes(&self.envelope());
-        let build = |changes: &[Change]| self.build_sealed(cipher, iv, payloads, hash, changes);
-        let (message, next_iv) = build(&changes.lasting());
-        let bytes = message.unwrap_or_default();
-        if let Some((first, copies)) = changes.first_copies() {
-            let (faulty, _) = build(&first);
-            cx.replace_copies(&bytes, faulty, copies);
+        let envelope = self.envelope();
+        let mut changes = cx.changes(&envelope);
+        let build =
+            |changes: &mut [&mut Planned]| self.build_sealed(cipher, iv, payloads, hash, changes);
+        let (message, next_iv) = build(&mut changes.lasting());
+        if let Some(message) = &message
+            && let Some((mut first, copies)) = changes.first_copies()
+        {
+            let (faulty, _) = build(&mut first);
+            cx.replace_copies(message, faulty, copies);
         }
-        Sealed { bytes, next_iv }
+        cx.deviated(&envelope, &changes);
+        Sealed { bytes: message.unwrap_or_default(), next_iv }
     }
 
     fn build_sealed(
@@ -107,22 +115,24 @@ impl Outgoing {
         iv: &[u8],
         payloads: &[Payload],
         hash: Option<HashOf<'_>>,
-        changes: &[Change],
+        changes: &mut [&mut Planned],
     ) -> (Option<Vec<u8>>, Vec<u8>) {
         // Faults of other payloads are covered by the hash, those of the hash come after it.
-        let (of_hash, of_rest): (Vec<Change>, Vec<Change>) =
-            changes.iter().cloned().partition(concerns_hash);
+        let (mut of_hash, mut of_rest): (Vec<&mut Planned>, Vec<&mut Planned>) = changes
+            .iter_mut()
+            .map(|planned| &mut **planned)
+            .partition(|planned| concerns_hash(planned.change()));
         let mut payloads: Vec<_> = payloads.iter().map(Payload::encode).collect();
-        fault::apply_payloads(&of_rest, &mut payloads);
+        fault::apply_payloads(&mut of_rest, &mut payloads);
         let header = self.header(FLAG_ENCRYPTION);
         let mut content = RawMessage { header, payloads, trailing: Vec::new() };
         content.link();
-        fault::apply_lengths(&of_rest, &mut content.payloads);
+        fault::apply_lengths(&mut of_rest, &mut content.payloads);
         if let Some(hash) = hash {
             let (_, rest) = RawPayload::encode_chain_as_is(&content.payloads);
             content.payloads.insert(0, RawPayload::new(PayloadKind::HASH.raw(), hash(&rest)));
         }
-        fault::apply_payloads(&of_hash, &mut content.payloads);
+        fault::apply_payloads(&mut of_hash, &mut content.payloads);
         // The chain is another one now. Linked anew, it needs its wrong lengths once more.
         content.link();
         fault::apply_lengths(changes, &mut content.payloads);

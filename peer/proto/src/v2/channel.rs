@@ -11,7 +11,7 @@ use crate::crypto::{CryptoError, IkeCipher, IkeKeys, Provider, SecretBytes};
 use crate::endpoint::context::{Context, Envelope};
 use crate::entropy::Label;
 use crate::event::{DropReason, IkeKeyLog, KeyLogEntry, Role};
-use crate::fault::{self, Change};
+use crate::fault::{self, Planned};
 use crate::io::IkeHandle;
 use crate::wire::v2::{Id, Message, Payload};
 use crate::wire::{ExchangeType, IkeSpi, PayloadType, RawMessage, RawPayload, Writer};
@@ -103,13 +103,16 @@ impl SecureChannel {
         envelope: &Envelope,
         payloads: &[Payload],
     ) -> Option<Vec<u8>> {
-        let changes = cx.changes(envelope);
-        let message = self.protect(cx, ike, envelope, payloads, &changes.lasting())?;
-        if let Some((first, copies)) = changes.first_copies() {
-            let faulty = self.protect(cx, ike, envelope, payloads, &first);
-            cx.replace_copies(&message, faulty, copies);
+        let mut changes = cx.changes(envelope);
+        let message = self.protect(cx, ike, envelope, payloads, &mut changes.lasting());
+        if let Some(message) = &message
+            && let Some((mut first, copies)) = changes.first_copies()
+        {
+            let faulty = self.protect(cx, ike, envelope, payloads, &mut first);
+            cx.replace_copies(message, faulty, copies);
         }
-        Some(message)
+        cx.deviated(envelope, &changes);
+        message
     }
 
     fn protect(
@@ -118,7 +121,7 @@ impl SecureChannel {
         ike: IkeHandle,
         envelope: &Envelope,
         payloads: &[Payload],
-        changes: &[Change],
+        changes: &mut [&mut Planned],
     ) -> Option<Vec<u8>> {
         let mut inner: Vec<_> = payloads.iter().map(Payload::encode).collect();
         fault::apply_payloads(changes, &mut inner);
@@ -139,9 +142,7 @@ impl SecureChannel {
         bytes.truncate(bytes.len().saturating_sub(body_len));
 
         let mut iv = cx.entropy.bytes(Label::IKE_IV, ike.0, self.seal.iv_len());
-        if changes.contains(&Change::RepeatIv) && !self.last_iv.is_empty() {
-            iv.clone_from(&self.last_iv);
-        }
+        fault::apply_iv(changes, &mut iv, &self.last_iv);
         let body = self.seal.seal(&iv, &bytes, &plaintext).ok()?;
         self.last_iv = iv;
         bytes.extend_from_slice(&body);

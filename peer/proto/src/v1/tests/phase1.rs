@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
+use crate::crypto::dh::PublicValue;
 use crate::crypto::{
     Aead, Cbc, CryptoError, Encr, Group, Hash, KeyPair, Mac, Provider, RustCrypto,
 };
@@ -205,4 +206,20 @@ fn what_a_responder_fails_at_is_told(
     });
     let expected = ["modp1024 cannot be computed", "aes128 is not available here"][pairs - 1];
     assert_eq!(error.as_deref(), Some(expected), "{:#?}", pair.responder.events);
+}
+
+#[rstest]
+#[case::no_payload(Change::DropPayload { payload: PayloadType(9) }, None)]
+#[case::no_vector(Change::RepeatIv, None)]
+#[case::no_key_pair(Change::ReplacePublicValue { value: PublicValue::Zero }, None)]
+#[case::no_copy(Change::Withhold, Some(0))]
+fn a_fault_that_changes_nothing_is_not_told(#[case] change: Change, #[case] copies: Option<u32>) {
+    let exchange = ExchangeType::IDENTITY_PROTECTION;
+    let mut initiator = endpoint_config();
+    initiator.faults = vec![Fault { exchange, response: false, nth: None, copies, change }];
+    let mut pair = Pair::new(initiator, responder());
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    assert_eq!(both(&pair), [(true, true); 2], "{:#?}", pair.responder.events);
+    let applied = |event: &&Event| matches!(event, Event::FaultApplied { .. });
+    assert_eq!(pair.initiator.events.iter().filter(applied).count(), 0);
 }
