@@ -224,7 +224,12 @@ impl Auditor {
                 let keys = &self.keys;
                 self.esp.judge(report, keys, all_children, &transport, packet, &mut decoded);
             }
-            Kind::Ah(packet) => self.ah.judge(report, &self.keys, packet, &mut decoded),
+            Kind::Ah(packet) => {
+                let receiver = frame.by.other();
+                let negotiated = ah::header_in(packet)
+                    .is_some_and(|header| self.esp.knows(receiver, header.spi));
+                self.ah.judge(report, &self.keys, negotiated, packet, &mut decoded);
+            }
             Kind::Keepalive => {
                 decoded.summary = "NAT keepalive".to_owned();
                 decoded.contents = self.contents.then_some(Contents::Keepalive);

@@ -37,6 +37,7 @@ mod ike;
 mod keys;
 mod level;
 pub mod limits;
+mod numbers;
 mod observed;
 pub mod rules;
 mod v1;

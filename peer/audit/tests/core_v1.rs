@@ -215,6 +215,37 @@ fn a_packet_of_no_sa_and_a_forged_one_are_found(#[values(Main, Aggressive)] mode
     }
 }
 
+/// The SAs of AH are known as well: only who has seen their beginning can say how they began.
+#[test]
+fn packets_of_ah_that_are_missing_at_the_start_count_where_quick_mode_was_seen() {
+    let mut pair = connect(offer(Main, IKE, "ah:md5"));
+    for _ in 0..42 {
+        let (source, destination) = ([10, 0, 1, 1], [10, 0, 2, 1]);
+        let builder = etherparse::PacketBuilder::ipv4(source, destination, 64).udp(7, 7);
+        let mut packet = Vec::new();
+        builder.write(&mut packet, &[0xa5; 40]).unwrap();
+        let inner = EdgeInput::Inner { tunnel: TunnelId(1), packet: &packet };
+        pair.handle(Side::Initiator, inner);
+        pair.deliver();
+    }
+    let is_ah = |seen: &Observed| matches!(seen.transport, Transport::Ah { .. });
+    let (packets, exchanges): (Vec<_>, Vec<_>) = observed(&pair).into_iter().partition(is_ah);
+    let late = &packets[40..];
+    let ids = |seen: &[Observed]| -> Vec<&str> {
+        let mut auditor = Auditor::with_provider(Arc::new(RustCrypto));
+        for key in &pair.initiator.keys {
+            auditor.add_keys(key);
+        }
+        let mut findings: Vec<Finding> =
+            seen.iter().flat_map(|seen| auditor.datagram(seen)).collect();
+        findings.extend(auditor.finish());
+        findings.iter().map(|finding| finding.requirement).collect()
+    };
+    assert_eq!(ids(&[&exchanges, late].concat()), ["rfc4302-2.5-sequence-starts-at-one"]);
+    assert_eq!(ids(&[&exchanges, &packets[..]].concat()), [""; 0]);
+    assert_eq!(ids(late), [""; 0]);
+}
+
 #[rstest]
 fn keys_that_come_late_change_nothing(#[values(Main, Aggressive)] mode: Ikev1Mode) {
     let mut pair = connect(offer(mode, IKE, ESP));

@@ -4,7 +4,6 @@
 //! say about its SPIs is the matter of [`Esp`](crate::esp::Esp), which knows those of both protocols.
 
 mod covered;
-mod numbers;
 mod packet;
 mod sas;
 mod verifier;

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, VecDeque};
 
 use ikeproof_proto::crypto::Hash;
 
-use super::numbers::Numbers;
 use super::packet::Packet;
 use crate::contents::Contents;
 use crate::describe::{Decoded, DetailLevel};
@@ -12,22 +11,33 @@ use crate::esp::describe_inner;
 use crate::finding::{Report, Sink};
 use crate::keys::Keys;
 use crate::limits;
+use crate::numbers::{NumberRules, Numbers};
 use crate::observed::Sender;
 use crate::rules;
+
+/// One direction of an SA.
+#[derive(Debug, Default)]
+struct AhSa {
+    /// An exchange has made it, and all of its packets were seen but for those that were lost.
+    whole: bool,
+    numbers: Numbers,
+}
 
 /// All directions, by who receives and the SPI; beyond [`limits::ESP_SAS`] the oldest go.
 #[derive(Debug, Default)]
 pub(crate) struct Ah {
-    sas: BTreeMap<(Sender, u32), Numbers>,
+    sas: BTreeMap<(Sender, u32), AhSa>,
     order: VecDeque<(Sender, u32)>,
+    forgotten: bool,
 }
 
 impl Ah {
-    /// Judges a packet.
+    /// Judges a packet. `negotiated` says whether an exchange has made its SA.
     pub(crate) fn judge(
         &mut self,
         report: &mut Report<'_>,
         keys: &Keys,
+        negotiated: bool,
         whole: &[u8],
         decoded: &mut Decoded,
     ) {
@@ -51,8 +61,8 @@ impl Ah {
         }
         let receiver = report.frame().by.other();
         let digest = Hash::Sha1.digest(&[whole.get(at..).unwrap_or_default()]);
-        let numbers = self.numbers(receiver, spi);
-        if numbers.is_repeated(seq, &digest) {
+        let sa = self.sa(receiver, spi, negotiated);
+        if sa.numbers.is_repeated(seq, &digest) {
             decoded.retransmission = true;
             return;
         }
@@ -68,18 +78,18 @@ impl Ah {
             describe_inner(decoded, header.next_header, content);
         }
         if authentic || verifiers.is_empty() {
-            numbers.judge(report, at + 8, seq, digest);
+            sa.numbers.judge(report, &NUMBERS, at + 8, seq, digest, authentic);
         }
     }
 
     /// Judges what only the end can show.
     pub(crate) fn finish(&mut self, sink: &mut Sink) {
-        for ((_, spi), numbers) in &mut self.sas {
-            numbers.finish(sink, *spi);
+        for ((_, spi), sa) in self.sas.iter_mut().filter(|(_, sa)| sa.whole) {
+            sa.numbers.finish(sink, &NUMBERS, None, *spi);
         }
     }
 
-    fn numbers(&mut self, receiver: Sender, spi: u32) -> &mut Numbers {
+    fn sa(&mut self, receiver: Sender, spi: u32, negotiated: bool) -> &mut AhSa {
         let key = (receiver, spi);
         if !self.sas.contains_key(&key) {
             self.order.push_back(key);
@@ -87,8 +97,17 @@ impl Ah {
                 && let Some(oldest) = self.order.pop_front()
             {
                 self.sas.remove(&oldest);
+                self.forgotten = true;
             }
         }
-        self.sas.entry(key).or_default()
+        // One that seems new may be among those that were forgotten.
+        let whole = negotiated && !self.forgotten;
+        self.sas.entry(key).or_insert_with(|| AhSa { whole, ..AhSa::default() })
     }
 }
+
+const NUMBERS: NumberRules = NumberRules {
+    start: rules::AH_START,
+    increments: rules::AH_INCREMENTS,
+    cycle: rules::AH_CYCLE,
+};

@@ -27,7 +27,8 @@ pub(super) fn judge(
     packet: &[u8],
     openers: &[Arc<Opener>],
 ) -> Outcome {
-    let high = [sa.high, sa.high.wrapping_add(1), sa.high.saturating_sub(1)];
+    let high = sa.numbers.high;
+    let high = [high, high.wrapping_add(1), high.saturating_sub(1)];
     let found =
         openers.iter().find_map(|opener| Some((opener.suite(), opener.open(packet, &high)?)));
     let Some((suite, opened)) = found else {

@@ -11,7 +11,8 @@ use crate::describe::Decoded;
 use crate::finding::{Report, Sink};
 use crate::keys::Keys;
 use crate::limits;
-use crate::observed::{Frame, Sender, Transport};
+use crate::numbers::{NumberRules, Numbers};
+use crate::observed::{Sender, Transport};
 use crate::rules;
 use crate::vectors::Vectors;
 
@@ -29,15 +30,8 @@ pub(crate) struct EspSa {
     agreed: bool,
     facts: ChildFacts,
     keyless: bool,
-    /// The first packet.
-    first: Option<Frame>,
-    lowest: u32,
-    pub(crate) highest: u32,
-    /// How often the low half of the number has wrapped.
-    pub(crate) high: u32,
     packets: u64,
-    recent: BTreeMap<u32, Vec<u8>>,
-    order: VecDeque<u32>,
+    pub(crate) numbers: Numbers,
     pub(crate) ivs: Vectors,
     encapsulation_reported: bool,
     unknown_reported: bool,
@@ -124,13 +118,14 @@ impl Esp {
         }
         let sa = self.sa(receiver, header.spi);
         let digest = Hash::Sha1.digest(&[packet]);
-        if sa.recent.get(&header.seq) == Some(&digest) {
+        if sa.numbers.is_repeated(header.seq, &digest) {
             decoded.retransmission = true;
             if decoded.contents.is_some() && !openers.is_empty() {
                 // It is read again, and nothing of it judged again.
                 let mut unheard = Sink::default();
                 let report = &mut Report::new(report.frame(), &mut unheard);
-                let sa = &mut EspSa { high: sa.high, ..EspSa::default() };
+                let numbers = Numbers::wrapped(sa.numbers.high);
+                let sa = &mut EspSa { numbers, ..EspSa::default() };
                 match checks::judge(report, sa, &header, packet, &openers) {
                     checks::Outcome::Forged => decoded.esp_opened(Seal::Broken, None),
                     checks::Outcome::Authentic(content) => decoded.esp_opened(Seal::Open, content),
@@ -166,23 +161,14 @@ impl Esp {
         if authentic {
             let low_only =
                 !openers.is_empty() && openers.iter().all(|opener| opener.suite().esn == Esn::No);
-            sa.judge_number(report, header.seq, digest, low_only);
+            sa.numbers.judge(report, &NUMBERS, 4, header.seq, digest, low_only);
         }
     }
 
     /// Judges what only the end can show.
     pub(crate) fn finish(&mut self, sink: &mut Sink) {
-        for ((_, spi), sa) in &mut self.sas {
-            if let Some(frame) = sa.first.take()
-                && sa.agreed
-                && sa.lowest > FIRST_NUMBERS
-            {
-                let says = format!(
-                    "the lowest sequence number of SPI {spi:#010x} is {}, 1 was never sent",
-                    sa.lowest
-                );
-                Report::new(frame, sink).say(rules::ESP_START, 4, says);
-            }
+        for ((_, spi), sa) in self.sas.iter_mut().filter(|(_, sa)| sa.agreed) {
+            sa.numbers.finish(sink, &NUMBERS, 4, *spi);
         }
     }
 
@@ -201,57 +187,8 @@ impl Esp {
     }
 }
 
-impl EspSa {
-    /// Judges a sequence number. The network may lose and reorder, but it makes no second packet
-    /// with a number, and loses no more than a window's worth at the start. If the number is known
-    /// to have `low_only`, it ends with the low half.
-    fn judge_number(&mut self, report: &mut Report<'_>, seq: u32, digest: Vec<u8>, low_only: bool) {
-        report.applies(&[rules::ESP_INCREMENTS]);
-        if self.first.is_none() {
-            report.applies(&[rules::ESP_START]);
-        }
-        if seq == 0 && self.high == 0 && self.highest < u32::MAX / 2 {
-            report.say(rules::ESP_START, 4, "the sequence number is 0, the first one is 1");
-        }
-        if self.recent.contains_key(&seq) {
-            let says = format!("the sequence number {seq} was used by another packet");
-            report.say(rules::ESP_INCREMENTS, 4, says);
-            return;
-        }
-        if self.first.is_none() {
-            self.first = Some(report.frame());
-            self.lowest = seq;
-        }
-        self.lowest = self.lowest.min(seq);
-        let (top, bottom) = (0xffff_0000..=u32::MAX, 0..=0xffff);
-        if low_only && top.contains(&self.highest) {
-            report.applies(&[rules::ESP_CYCLE]);
-        }
-        if top.contains(&self.highest) && bottom.contains(&seq) {
-            if low_only {
-                let says = format!(
-                    "the sequence number {seq} follows {}, and there are no extended ones",
-                    self.highest
-                );
-                report.say(rules::ESP_CYCLE, 4, says);
-            }
-            self.high = self.high.wrapping_add(1);
-            self.highest = seq;
-        }
-        // A packet that was overtaken while the low half wrapped belongs to the half before.
-        let overtaken = self.high > 0 && bottom.contains(&self.highest) && top.contains(&seq);
-        if !overtaken {
-            self.highest = self.highest.max(seq);
-        }
-        self.recent.insert(seq, digest);
-        self.order.push_back(seq);
-        if self.order.len() > limits::ESP_PACKETS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.recent.remove(&oldest);
-        }
-    }
-}
-
-/// Of so many first numbers the network loses at least one not.
-const FIRST_NUMBERS: u32 = 32;
+const NUMBERS: NumberRules = NumberRules {
+    start: rules::ESP_START,
+    increments: rules::ESP_INCREMENTS,
+    cycle: rules::ESP_CYCLE,
+};

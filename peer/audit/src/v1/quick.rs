@@ -5,7 +5,7 @@ use ikeproof_proto::wire::ProtocolId;
 use ikeproof_proto::wire::v1::num::{Encapsulation, PayloadKind, Phase2Attr};
 
 use super::message::{Message, Part};
-use super::offer::Offer;
+use super::offer::{Offer, OfferedProposal};
 use super::session::Session;
 use super::{choice, ident, later, natt, proposals, xauth};
 use crate::esp::{ChildFacts, Esp};
@@ -51,10 +51,8 @@ pub(crate) fn judge(
         _ => {
             judge_identities(report, message, None);
             judge_groups(report, message, &offer);
-            for proposal in offer.proposals.iter().filter(|it| it.protocol == ProtocolId::ESP) {
-                if let Some(spi) = spi_of(&proposal.spi) {
-                    esp.offer(message.frame.by, spi);
-                }
+            for spi in offer.proposals.iter().filter_map(spi_of) {
+                esp.offer(message.frame.by, spi);
             }
         }
     }
@@ -182,15 +180,13 @@ fn judge_answer(
     let mode = chosen.and_then(|it| it.value(Phase2Attr::ENCAPSULATION.0)).unwrap_or_default();
     let plain = mode <= u64::from(Encapsulation::TRANSPORT.0);
     let facts = ChildFacts { nat: !plain };
-    for proposal in answer.proposals.iter().filter(|it| it.protocol == ProtocolId::ESP) {
+    for proposal in &answer.proposals {
         let asked = offer
             .proposals
             .iter()
             .find(|it| it.number == proposal.number && it.protocol == proposal.protocol);
-        let ends: [(Sender, Option<u32>); 2] = [
-            (request.frame.by, asked.and_then(|it| spi_of(&it.spi))),
-            (message.frame.by, spi_of(&proposal.spi)),
-        ];
+        let ends: [(Sender, Option<u32>); 2] =
+            [(request.frame.by, asked.and_then(spi_of)), (message.frame.by, spi_of(proposal))];
         for (receiver, spi) in ends {
             if let Some(spi) = spi {
                 esp.negotiate(receiver, spi, facts);
@@ -199,6 +195,9 @@ fn judge_answer(
     }
 }
 
-fn spi_of(octets: &[u8]) -> Option<u32> {
-    octets.try_into().ok().map(u32::from_be_bytes)
+/// The SPI of a proposal for an SA of phase 2.
+fn spi_of(proposal: &OfferedProposal) -> Option<u32> {
+    let child = matches!(proposal.protocol, ProtocolId::ESP | ProtocolId::AH);
+    let spi = <[u8; 4]>::try_from(proposal.spi.as_slice()).ok()?;
+    child.then_some(u32::from_be_bytes(spi))
 }
