@@ -1,7 +1,14 @@
 //! Dead peer detection (RFC 3706).
+//!
+//! Each new question adds one to the number, but questions are lost, and overtake one another. So only
+//! numbers count that neither explains: one that is far above the newest, one that is far below it, and one
+//! below it that comes long after it. The newest may be asked again in another message at any time, since
+//! its answer can be lost behind who observes, and so may an older one that the newest has just overtaken.
 
+use core::time::Duration;
 use std::collections::VecDeque;
 
+use ikeproof_proto::time::Time;
 use ikeproof_proto::wire::ProtocolId;
 use ikeproof_proto::wire::v1::num::NotifyKind;
 use ikeproof_proto::wire::v1::{DOI_IPSEC, Notify, vendor};
@@ -23,6 +30,8 @@ pub(crate) struct Probes {
 pub(crate) struct Asked {
     /// The number of the newest question.
     pub(crate) last: Option<u32>,
+    /// When it was asked first.
+    since: Time,
     /// The numbers of the newest questions: an answer can be overtaken by the next question.
     recent: VecDeque<u32>,
     /// The number of an older question that came again.
@@ -33,6 +42,45 @@ pub(crate) struct Asked {
     pub(crate) open: Option<(Frame, u32)>,
     /// The other side has sent something else since.
     pub(crate) alive: bool,
+}
+
+/// Where a number is that is not the newest one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Place {
+    /// Above the newest, by no more than can be lost.
+    Next,
+    /// Above the newest by more.
+    TooFar,
+    /// Below the newest, by no more than overtake a question.
+    Overtaken,
+    /// The same, but the newest was there for longer than anything is on its way.
+    Late,
+    /// Below the newest by more.
+    Stale,
+}
+
+impl Asked {
+    fn place(&self, number: u32, last: u32, now: Time) -> Place {
+        let (above, below) = (number.wrapping_sub(last), last.wrapping_sub(number));
+        if above <= u32::MAX / 2 {
+            if above > NEAR { Place::TooFar } else { Place::Next }
+        } else if below > NEAR {
+            Place::Stale
+        } else if now.since(self.since) > ON_ITS_WAY {
+            Place::Late
+        } else {
+            Place::Overtaken
+        }
+    }
+
+    fn remember(&mut self, number: u32) {
+        if !self.recent.contains(&number) {
+            self.recent.push_back(number);
+            if self.recent.len() > RECENT {
+                self.recent.pop_front();
+            }
+        }
+    }
 }
 
 impl Probes {
@@ -175,26 +223,30 @@ fn judge_question(
     let Some(number) = number else { return };
     let at = part.body() + 24;
     match own.last {
-        None => report.applies(&[rules::DPD_HIGH_BIT]),
-        Some(last) if number != last => report.applies(&[rules::DPD_INCREMENT]),
-        Some(_) => {}
-    }
-    match own.last {
-        None if number & 0x8000_0000 != 0 => {
-            let says = format!("the first number {number:#010x} has its highest bit set");
-            report.say(rules::DPD_HIGH_BIT, at, says);
+        None => {
+            report.applies(&[rules::DPD_HIGH_BIT]);
+            if number & 0x8000_0000 != 0 {
+                let says = format!("the first number {number:#010x} has its highest bit set");
+                report.say(rules::DPD_HIGH_BIT, at, says);
+            }
         }
-        // The same question may be asked again: its answer can be lost behind who observes.
-        Some(last) if number == last => {}
-        Some(last) if number != last.wrapping_add(1) => {
-            report.say(rules::DPD_INCREMENT, at, format!("the number {number} follows {last}"));
-            if number.wrapping_sub(last) > u32::MAX / 2 {
+        Some(last) if number != last => {
+            report.applies(&[rules::DPD_INCREMENT]);
+            let place = own.place(number, last, message.frame.at);
+            if matches!(place, Place::TooFar | Place::Stale | Place::Late) {
+                report.say(rules::DPD_INCREMENT, at, format!("the number {number} follows {last}"));
+            }
+            if place == Place::Stale {
                 own.stale = Some(number);
                 report.applies_to(message.frame.by.other(), &[rules::DPD_REPLAY]);
                 return;
             }
+            if matches!(place, Place::Overtaken | Place::Late) {
+                own.remember(number);
+                return;
+            }
         }
-        _ => {}
+        Some(_) => {}
     }
     let sent = match own.open {
         Some((frame, count)) if own.last == Some(number) => (frame, count + 1),
@@ -204,13 +256,11 @@ fn judge_question(
         }
     };
     own.open = Some(sent);
-    own.last = Some(number);
-    if !own.recent.contains(&number) {
-        own.recent.push_back(number);
-        if own.recent.len() > RECENT {
-            own.recent.pop_front();
-        }
+    if own.last != Some(number) {
+        own.since = message.frame.at;
     }
+    own.last = Some(number);
+    own.remember(number);
 }
 
 fn judge_answer(
@@ -249,3 +299,7 @@ fn judge_answer(
 
 /// So many numbers of questions are remembered.
 const RECENT: usize = 8;
+/// So many questions in a row are lost at most, and so many overtake another one.
+const NEAR: u32 = 32;
+/// No datagram is on its way for longer.
+const ON_ITS_WAY: Duration = Duration::from_secs(10);

@@ -42,7 +42,7 @@ rules! {
         "v1-first-number-with-high-bit";
     DPD_INCREMENT = Must "rfc3706-6.2-increment-one",
         "Each new R-U-THERE adds one.",
-        "v1-number-skipped";
+        "v1-number-far-above";
     DPD_REPLAY = Should "rfc3706-6.2-replay-rejected",
         "An R-U-THERE with an unexpected number is refused.",
         "v1-old-number-answered";

@@ -5,4 +5,5 @@ mod honest;
 mod judge;
 pub mod lab;
 mod mutants;
+mod probes;
 mod script;

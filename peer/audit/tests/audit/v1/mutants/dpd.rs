@@ -80,14 +80,14 @@ fn numbers() -> Vec<Mutant> {
                 edit(lab, step, |notify| notify.data[0] |= 0x80);
             }
         }),
-        mutant("v1-number-skipped", MAIN, |lab| {
+        mutant("v1-number-far-above", MAIN, |lab| {
             for step in ["more-1", "more-2"] {
-                edit(lab, step, |notify| notify.data[3] += 1);
+                edit(lab, step, |notify| notify.data[2] += 1);
             }
         }),
         with("v1-old-number-answered", MAIN, &["rfc3706-6.2-increment-one"], |lab| {
             lab.after("more-2", |lab| {
-                let data = [0, 0, 3, 0xe8];
+                let data = [0, 0, 3, 0xc0];
                 let ask = notify(lab, NotifyKind::R_U_THERE, &data);
                 lab.inform("old-1", Peer, vec![ask]);
                 let answer = notify(lab, NotifyKind::R_U_THERE_ACK, &data);
