@@ -10,6 +10,7 @@ use super::channel::Channel as Keys;
 use super::child::Child;
 use super::message_ids::MessageIds;
 use super::phase1::Features;
+use super::probes::PeerProbes;
 use super::quick::{Quick, responder_lifetime};
 use super::sa::{Arrival, Next, State};
 use super::transaction::Transactions;
@@ -93,8 +94,8 @@ pub(super) struct Probes {
     pub(super) next: u32,
     /// The probe that waits for its answer: its number, when it is repeated, how often it was.
     pub(super) waiting: Option<(u32, Time, u32)>,
-    /// The last sequence number of the peer.
-    pub(super) peer: Option<u32>,
+    /// Those of the peer.
+    pub(super) peer: PeerProbes,
 }
 
 impl Established {
@@ -139,7 +140,7 @@ impl Established {
             transactions: Transactions::default(),
             last_answer: opening.last_answer,
             unconfirmed: is_last,
-            probes: Probes { next: first >> 1, waiting: None, peer: None },
+            probes: Probes { next: first >> 1, waiting: None, peer: PeerProbes::default() },
             liveness: Liveness::new(now, &cx.config.profile, nat.local),
             expires: now + seconds(facts.lifetime),
             octets_left: cx.config.profile.ike_life().octets(),

@@ -5,6 +5,7 @@ use core::time::Duration;
 
 use super::child::Child;
 use super::established::Established;
+use super::probes::Taken;
 use super::quick::Quick;
 use super::sa::Arrival;
 use crate::endpoint::context::Context;
@@ -189,11 +190,14 @@ impl Established {
             return violation("rfc3706-5.3-data-four-octets", "a probe without a number", cx);
         };
         let sequence = u32::from_be_bytes(octets);
-        // A repetition has the number of the probe that it repeats, so an equal one is answered.
-        if self.probes.peer.is_some_and(|last| sequence < last) {
-            return violation("rfc3706-6.2-increment-one", "the number of a probe is too low", cx);
+        match self.probes.peer.take(sequence) {
+            Taken::Answer => {}
+            Taken::Late => return,
+            Taken::TooLow => {
+                let why = "the number of a probe is too low";
+                return violation("rfc3706-6.2-increment-one", why, cx);
+            }
         }
-        self.probes.peer = Some(sequence);
         self.notify(ike, NotifyKind::R_U_THERE_ACK, &octets, cx);
     }
 

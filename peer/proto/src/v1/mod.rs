@@ -16,6 +16,7 @@ mod message_ids;
 pub(crate) mod natt;
 pub(crate) mod outgoing;
 pub(crate) mod phase1;
+mod probes;
 mod quick;
 pub(crate) mod sa;
 #[cfg(test)]

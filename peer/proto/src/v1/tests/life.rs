@@ -154,3 +154,42 @@ fn a_peer_that_vanishes_is_noticed_where_dead_peer_detection_is_on(
     let probes = pair.responder.events.iter().filter(|e| matches!(e, Event::ProbeSent { .. }));
     assert_eq!((dead, probes.count() > 0), (noticed, noticed));
 }
+
+/// How many answers and complaints the probes of the initiator have brought about, if they have these numbers.
+fn probed(numbers: &[u8]) -> (usize, usize) {
+    let mut initiator = endpoint_config();
+    initiator.profile.timers.dpd_retries = 10;
+    let (exchange, notify) = (ExchangeType::INFORMATIONAL_V1, NotifyKind::R_U_THERE.0);
+    let fault = |(nth, number): (u32, &u8)| Fault {
+        exchange,
+        response: false,
+        nth: Some(nth),
+        copies: None,
+        change: Change::ReplaceNotifyData { notify, data: vec![0, 0, 1, *number] },
+    };
+    initiator.faults = (0..).zip(numbers).map(fault).collect();
+    let mut pair = Pair::new(initiator, responder());
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    let answers =
+        |pair: &Pair| pair.sent.iter().filter(|(side, _)| *side == Side::Responder).count();
+    let before = answers(&pair);
+    pair.command(Side::Initiator, Command::Probe { ike: IkeHandle(1) });
+    // The numbers of the answers are none that it waits for, so it goes on asking, every 20 seconds.
+    pair.advance(Duration::from_secs(20 * numbers.len() as u64 - 10));
+    let violates = |event: &&Event| matches!(event, Event::PeerViolation { requirement, .. } if requirement == "rfc3706-6.2-increment-one");
+    (answers(&pair) - before, pair.responder.events.iter().filter(violates).count())
+}
+
+#[rstest]
+#[case::one_by_one(&[100, 101, 102], (3, 0))]
+#[case::overtaken(&[101, 100, 102], (3, 0))]
+#[case::again(&[101, 101, 101], (3, 0))]
+#[case::overtaken_and_again(&[100, 101, 100], (2, 0))]
+#[case::far_below(&[100, 68, 101], (2, 1))]
+fn a_probe_is_answered_unless_its_number_is_old(
+    #[case] numbers: &[u8],
+    #[case] expected: (usize, usize),
+) {
+    // rfc3706-6.2-increment-one
+    assert_eq!(probed(numbers), expected);
+}
