@@ -121,6 +121,7 @@
     )
 )]
 
+mod agreement;
 pub mod config;
 pub mod crypto;
 pub mod datagram;

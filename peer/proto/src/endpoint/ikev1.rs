@@ -284,9 +284,17 @@ impl Ikev1Table {
             }
             return false;
         }
-        if header.message_id != 0 || header.spi_i.is_zero() || is_encrypted(&header) {
-            let why = "a first message with a message ID, without a cookie, or encrypted";
-            arrival.violates(None, "rfc2408-3.1-cookie-nonzero", why, cx);
+        let wrong = if header.spi_i.is_zero() {
+            Some(("rfc2408-3.1-cookie-nonzero", "a first message without a cookie"))
+        } else if header.message_id != 0 {
+            Some(("rfc2408-3.1-message-id-zero-phase1", "a first message with a message ID"))
+        } else if is_encrypted(&header) {
+            Some(("rfc2408-5.2-check-flags", "a first message that is encrypted"))
+        } else {
+            None
+        };
+        if let Some((requirement, why)) = wrong {
+            arrival.violates(None, requirement, why, cx);
             return false;
         }
         if self.repeat_first(cx, arrival) {

@@ -14,11 +14,13 @@ use super::established::Established;
 use super::phase1::{
     AwaitAuth, AwaitFinal, AwaitKe, InitiatorAggressive, MainAuth, MainKe, MainSa,
 };
+use crate::agreement;
+use crate::crypto::CryptoError;
 use crate::endpoint::context::Context;
 use crate::event::{CloseReason, DropReason, Event};
 use crate::io::{Deadline, IkeHandle, Path};
 use crate::time::Time;
-use crate::wire::{IkeSpi, RawMessage};
+use crate::wire::{IkeSpi, RawMessage, Version};
 
 /// A message of IKEv1 that has come in.
 #[derive(Debug)]
@@ -44,6 +46,53 @@ impl Arrival<'_> {
     ) {
         cx.violation(ike, self.path.remote, requirement, why);
         self.dropped(DropReason::Malformed { error: why.to_owned() }, cx);
+    }
+
+    /// Tells why the message cannot be used.
+    pub(crate) fn rejected(&self, ike: Option<IkeHandle>, rejected: Rejected, cx: &mut Context) {
+        let Rejected { requirement, why, own } = rejected;
+        match requirement {
+            Some(requirement) => self.violates(ike, requirement, &why, cx),
+            None if own => self.dropped(DropReason::Unable { error: why }, cx),
+            None => self.dropped(DropReason::Malformed { error: why }, cx),
+        }
+    }
+}
+
+/// Why a message cannot be used.
+#[derive(Debug)]
+pub(crate) struct Rejected {
+    /// What it breaks, if anything.
+    pub(crate) requirement: Option<&'static str>,
+    pub(crate) why: String,
+    /// It is this end that has failed.
+    pub(crate) own: bool,
+}
+
+impl Rejected {
+    /// This end has failed.
+    pub(crate) fn unable(why: String) -> Self {
+        Self { requirement: None, why, own: true }
+    }
+}
+
+impl From<(&'static str, String)> for Rejected {
+    fn from((requirement, why): (&'static str, String)) -> Self {
+        Self { requirement: Some(requirement), why, own: false }
+    }
+}
+
+/// No key was agreed on.
+impl From<CryptoError> for Rejected {
+    fn from(error: CryptoError) -> Self {
+        match agreement::blame(error) {
+            Ok(value) => Self {
+                requirement: value.requirement(Version::V1_0),
+                why: value.to_string(),
+                own: false,
+            },
+            Err(own) => Self::unable(own.to_string()),
+        }
     }
 }
 

@@ -21,6 +21,7 @@ use crate::wire::v2::{Id, TrafficSelector};
 use crate::wire::{ExchangeType, RawMessage};
 
 mod abuse;
+mod blame;
 mod fragments;
 mod life;
 mod natt;

@@ -6,12 +6,13 @@
 
 use thiserror::Error;
 
+use crate::agreement::{self, BadPublic};
 use crate::crypto::CryptoError;
 use crate::crypto::suite::Group;
 use crate::policy::AnswerError;
 use crate::wire::error::{DecodeErrorKind, Limit};
 use crate::wire::v2::{Message, Payload};
-use crate::wire::{DecodeError, ExchangeType, GroupId, Header, PayloadType, RawPayload};
+use crate::wire::{DecodeError, ExchangeType, GroupId, Header, PayloadType, RawPayload, Version};
 
 /// Why the payloads of a message cannot be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -79,8 +80,8 @@ pub(crate) enum Misfit {
     #[error("KE is of group {ke}, the proposal of {chosen}")]
     KeGroup { ke: GroupId, chosen: Group },
     /// The value in KE cannot be used.
-    #[error("the KE value cannot be used: {0}")]
-    Public(CryptoError),
+    #[error(transparent)]
+    Public(BadPublic),
     /// The SPI of a Child SA does not have four octets, or is zero.
     #[error("the SPI of the proposal is zero or does not have four octets")]
     Spi,
@@ -105,7 +106,7 @@ impl Misfit {
             Self::Answer(error) => error.requirement(),
             Self::OtherGroup { .. } => "rfc7296-3.4-ke-mismatch-invalid-ke",
             Self::KeGroup { .. } => "rfc7296-3.4-ke-group-in-proposal",
-            Self::Public(error) => return public_requirement(error),
+            Self::Public(value) => return value.requirement(Version::V2_0),
             Self::Spi => "rfc7296-3.3.1-spi-four-octets-child",
             Self::ReservedSpi(_) => "rfc4303-2.1-spi-reserved",
             Self::WiderSelectors => "rfc7296-2.9-ts-subset",
@@ -113,31 +114,9 @@ impl Misfit {
     }
 }
 
-/// What a public value breaks. That a shared secret is not zero is for its receiver to see to.
-fn public_requirement(error: &CryptoError) -> Option<&'static str> {
-    match error {
-        CryptoError::PublicLength { group: Group::Curve25519, .. } => {
-            Some("rfc8031-3.1-curve25519-length")
-        }
-        CryptoError::PublicLength { group, .. } if group.is_modp() => {
-            Some("rfc7296-3.4-modp-length")
-        }
-        CryptoError::PublicLength { .. } => Some("rfc5903-7-ke-lengths"),
-        CryptoError::PublicOutOfRange(_) => Some("rfc6989-2.1-modp-range"),
-        CryptoError::PublicNotOnCurve(_) => Some("rfc6989-2.3-ecp-on-curve"),
-        _ => None,
-    }
-}
-
 /// Sorts a failed key agreement: the peer's value, or this end.
 pub(crate) fn blame(error: CryptoError) -> Result<Misfit, CryptoError> {
-    match error {
-        CryptoError::PublicLength { .. }
-        | CryptoError::PublicOutOfRange(_)
-        | CryptoError::PublicNotOnCurve(_)
-        | CryptoError::SharedSecretZero(_) => Ok(Misfit::Public(error)),
-        own => Err(own),
-    }
+    agreement::blame(error).map(Misfit::Public)
 }
 
 /// Types the payloads of a message.

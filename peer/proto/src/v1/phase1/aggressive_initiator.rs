@@ -17,7 +17,7 @@ use crate::time::Time;
 use crate::v1::channel::{Channel, KeyMaterial, NONCE_LEN};
 use crate::v1::established::{Established, LastAnswer, Opening};
 use crate::v1::natt::NatT;
-use crate::v1::sa::{Arrival, Next, State};
+use crate::v1::sa::{Arrival, Next, Rejected, State};
 use crate::wire::v1::num::{Phase1Attr, Phase1Auth};
 use crate::wire::v1::{Id, Message, Payload};
 use crate::wire::{ExchangeType, IkeSpi, v2};
@@ -123,24 +123,20 @@ impl InitiatorAggressive {
         }
         match self.read(arrival, cx) {
             Ok((answer, found)) => self.answered(ike, now, arrival, answer, found, cx),
-            Err((requirement, why)) => {
-                arrival.violates(Some(ike), requirement, &why, cx);
+            Err(rejected) => {
+                arrival.rejected(Some(ike), rejected, cx);
                 Next::State(State::Aggressive(self))
             }
         }
     }
 
-    fn read(
-        &self,
-        arrival: &Arrival<'_>,
-        cx: &Context,
-    ) -> Result<(Answer, NatStatus), (&'static str, String)> {
+    fn read(&self, arrival: &Arrival<'_>, cx: &Context) -> Result<(Answer, NatStatus), Rejected> {
         let payloads = |why: String| ("rfc2409-5-aggressive-mode", why);
         let message = Message::decode(&arrival.raw).map_err(|e| payloads(e.to_string()))?;
         let spi_r = message.header.spi_r;
         if spi_r.is_zero() {
             let why = "the responder's cookie is zero".to_owned();
-            return Err(("rfc2408-3.1-cookie-nonzero", why));
+            return Err(("rfc2408-3.1-cookie-nonzero", why).into());
         }
         let sa = one(&message, "SA", |payload| match payload {
             Payload::Sa(sa) => Some(sa),
@@ -151,10 +147,7 @@ impl InitiatorAggressive {
                 .map_err(|error| (error.requirement(), error.to_string()))?;
         let (public, nonce) = values(&message).map_err(payloads)?;
         let (id, id_body) = identity(&message).map_err(payloads)?;
-        let shared = cx
-            .provider
-            .dh_agree(&self.pair, public)
-            .map_err(|error| ("rfc2409-5-ke-length", error.to_string()))?;
+        let shared = cx.provider.dh_agree(&self.pair, public)?;
         let features = Features::of(&message);
         let spis = (self.start.spi_i, spi_r);
         let nat = match features.natt {

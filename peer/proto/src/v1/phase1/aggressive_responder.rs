@@ -85,8 +85,7 @@ impl AwaitFinal {
         let shared = match cx.provider.dh_agree(&pair, public) {
             Ok(shared) => shared,
             Err(error) => {
-                let why = error.to_string();
-                arrival.violates(None, "rfc2409-5-ke-length", &why, cx);
+                arrival.rejected(None, error.into(), cx);
                 return None;
             }
         };

@@ -16,7 +16,7 @@ use crate::time::Time;
 use crate::v1::channel::{Channel, KeyMaterial, NONCE_LEN};
 use crate::v1::established::{Established, Opening};
 use crate::v1::natt::NatT;
-use crate::v1::sa::{Arrival, Next, State};
+use crate::v1::sa::{Arrival, Next, Rejected, State};
 use crate::wire::v1::num::Phase1Auth;
 use crate::wire::v1::{Id, Message, Notify, NotifyKind, Payload, is_encrypted};
 use crate::wire::{ExchangeType, IkeSpi};
@@ -240,9 +240,12 @@ impl MainKe {
     ) -> Outcome<Self> {
         let (exchanged, shared, found, asked) = match self.read(arrival, cx) {
             Ok(read) => read,
-            Err((requirement, why)) => {
-                cx.violation(Some(ike), arrival.path.remote, requirement, &why);
-                return Err((self, useless(why)));
+            Err(Rejected { requirement, why, own }) => {
+                if let Some(requirement) = requirement {
+                    cx.violation(Some(ike), arrival.path.remote, requirement, &why);
+                }
+                let unable = |error| DropReason::Unable { error };
+                return Err((self, if own { unable(why) } else { useless(why) }));
             }
         };
         let Agreed { start, spi_r, suite, authenticator, features, .. } = &self.agreed;
@@ -287,12 +290,11 @@ impl MainKe {
         &self,
         arrival: &Arrival<'_>,
         cx: &Context,
-    ) -> Result<(Exchanged, SecretBytes, NatStatus, bool), (&'static str, String)> {
+    ) -> Result<(Exchanged, SecretBytes, NatStatus, bool), Rejected> {
         let payloads = |why: String| ("rfc2409-5-main-mode", why);
         let message = Message::decode(&arrival.raw).map_err(|e| payloads(e.to_string()))?;
         let (public, nonce) = values(&message).map_err(payloads)?;
-        let shared = cx.provider.dh_agree(&self.pair, public);
-        let shared = shared.map_err(|error| ("rfc2409-5-ke-length", error.to_string()))?;
+        let shared = cx.provider.dh_agree(&self.pair, public)?;
         let exchanged = Exchanged {
             sa_body: self.agreed.sa_body.clone(),
             public_i: self.pair.public().to_vec(),

@@ -16,7 +16,7 @@ use crate::time::Time;
 use crate::v1::channel::{Channel, KeyMaterial, NONCE_LEN};
 use crate::v1::established::{Established, LastAnswer, Opening};
 use crate::v1::natt::NatT;
-use crate::v1::sa::{Arrival, Next, State};
+use crate::v1::sa::{Arrival, Next, Rejected, State};
 use crate::v2::window::Answered;
 use crate::wire::v1::{Id, Message, NotifyKind, Payload, PayloadKind, Sa};
 use crate::wire::{ExchangeType, IkeSpi, v2};
@@ -179,39 +179,35 @@ impl AwaitKe {
         };
         match self.keys(ike, arrival, &message, cx) {
             Ok(state) => Next::State(State::AwaitAuth(Box::new(state))),
-            Err((state, Some(requirement), why)) => {
-                arrival.violates(Some(ike), requirement, &why, cx);
-                Next::State(State::AwaitKe(state))
-            }
-            Err((state, None, error)) => {
-                arrival.dropped(DropReason::Unable { error }, cx);
+            Err((state, rejected)) => {
+                arrival.rejected(Some(ike), rejected, cx);
                 Next::State(State::AwaitKe(state))
             }
         }
     }
 
-    /// Takes the third message and answers it; an error with the requirement that the peer has broken,
-    /// or without one where this end has failed.
+    /// Takes the third message and answers it.
     fn keys(
         self: Box<Self>,
         ike: IkeHandle,
         arrival: &Arrival<'_>,
         message: &Message,
         cx: &mut Context,
-    ) -> Result<AwaitAuth, (Box<Self>, Option<&'static str>, String)> {
+    ) -> Result<AwaitAuth, (Box<Self>, Rejected)> {
         let Agreed { spi_i, spi_r, ref choice, ref authenticator, features, ref sa_body, .. } =
             self.agreed;
         let suite = choice.suite;
         let Some(pair) = key_pair(cx, ike, suite.group) else {
-            return Err((self, None, format!("{} cannot be computed", suite.group)));
+            let why = format!("{} cannot be computed", suite.group);
+            return Err((self, Rejected::unable(why)));
         };
         let (public_i, ni) = match values(message) {
             Ok((public, nonce)) => (public.to_vec(), nonce.to_vec()),
-            Err(why) => return Err((self, Some("rfc2409-5-main-mode"), why)),
+            Err(why) => return Err((self, ("rfc2409-5-main-mode", why).into())),
         };
         let shared = match cx.provider.dh_agree(&pair, &public_i) {
             Ok(shared) => shared,
-            Err(error) => return Err((self, Some("rfc2409-5-ke-length"), error.to_string())),
+            Err(error) => return Err((self, error.into())),
         };
         let nr = cx.entropy.bytes(Label::NONCE, ike.0, NONCE_LEN);
         let public_r = pair.public().to_vec();
@@ -231,7 +227,7 @@ impl AwaitKe {
         let material = KeyMaterial { role, suite, spi_i, spi_r, skeyid, shared };
         let channel = match Channel::establish(cx, material) {
             Ok(channel) => channel,
-            Err(error) => return Err((self, None, error.to_string())),
+            Err(error) => return Err((self, Rejected::unable(error.to_string()))),
         };
         let response = outgoing(spi_i, spi_r, EXCHANGE, true).plain(cx, &payloads);
         if !response.is_empty() {

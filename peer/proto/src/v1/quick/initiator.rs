@@ -14,7 +14,7 @@ use crate::policy::{self, Phase2Offer};
 use crate::v1::channel::PhaseTwoKeys;
 use crate::v1::child::{self, Accepted, Child, Over};
 use crate::v1::informational::lifetime_of;
-use crate::v1::sa::Arrival;
+use crate::v1::sa::{Arrival, Rejected};
 use crate::v2::window::{Answered, Due, Pending, Schedule};
 use crate::wire::ExchangeType;
 use crate::wire::v1;
@@ -140,16 +140,18 @@ impl AwaitSecond {
                 return None;
             }
         };
-        let refused = |requirement: &str, why: String, cx: &mut Context| {
+        let refused = |Rejected { requirement, why, .. }: Rejected, cx: &mut Context| {
             let (ike, remote) = (around.ike, arrival.path.remote);
-            cx.violation(Some(ike), remote, requirement, &why);
+            if let Some(requirement) = requirement {
+                cx.violation(Some(ike), remote, requirement, &why);
+            }
             let (by, notify) = (Side::Local, None);
             cx.event(Event::ChildRefused { ike, by, notify, detail: why });
             Some(Err(()))
         };
         let Answer { accepted, shared, nr } = match self.read(around.path, &opened.message, cx) {
             Ok(answer) => answer,
-            Err((requirement, why)) => return refused(requirement, why, cx),
+            Err(rejected) => return refused(rejected, cx),
         };
         // What was offered with AH around it may be wanted without.
         if let (None, Some(spi)) = (accepted.over, self.over_spi) {
@@ -206,12 +208,7 @@ impl AwaitSecond {
         channel.seal(cx, &outgoing, iv, &[hash]).bytes
     }
 
-    fn read(
-        &self,
-        path: Path,
-        message: &Message,
-        cx: &Context,
-    ) -> Result<Answer, (&'static str, String)> {
+    fn read(&self, path: Path, message: &Message, cx: &Context) -> Result<Answer, Rejected> {
         let payloads = |why: &str| ("rfc2409-5-quick-mode", why.to_owned());
         let sa = message.sa().ok_or_else(|| payloads("there is no SA payload"))?;
         let broken = |error: policy::V1AnswerError| (error.requirement(), error.to_string());
@@ -237,18 +234,15 @@ impl AwaitSecond {
             && self.ask.ts_remote == TrafficSelector::host(path.remote.ip());
         if !(same || ids.is_empty() && is_ends) {
             let why = "the identities are not those that were asked for".to_owned();
-            return Err(("rfc2409-5.5-qm-client-ids", why));
+            return Err(("rfc2409-5.5-qm-client-ids", why).into());
         }
         let public = message.body(PayloadKind::KE);
         let shared = match (&self.pair, public) {
-            (Some(pair), Some(public)) => {
-                let shared = cx.provider.dh_agree(pair, public);
-                Some(shared.map_err(|error| ("rfc2409-5-ke-length", error.to_string()))?)
-            }
+            (Some(pair), Some(public)) => Some(cx.provider.dh_agree(pair, public)?),
             (None, None) => None,
             _ => {
                 let why = "there is a KE payload where none was sent, or none where one was";
-                return Err(("rfc2409-5.5-qm-ke-same-group", why.to_owned()));
+                return Err(("rfc2409-5.5-qm-ke-same-group", why.to_owned()).into());
             }
         };
         let told = message.notifies().find_map(|notify| match notify.kind {

@@ -2,8 +2,8 @@
 
 use super::commit::say_connected;
 use super::{Surroundings, nonce};
-use crate::crypto::SecretBytes;
 use crate::crypto::dh;
+use crate::crypto::{CryptoError, SecretBytes};
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
 use crate::event::{Event, Offer, Side};
@@ -112,8 +112,8 @@ impl AwaitThird {
             return Err(refuse(NotifyKind::NO_PROPOSAL_CHOSEN, why));
         }
         let agreed = Self::agree(cx, around, &request, choice.suite.group);
-        let (public, shared) = agreed.map_err(|why| {
-            arrival.violates(Some(around.ike), "rfc2409-5-ke-length", &why, cx);
+        let (public, shared) = agreed.map_err(|error| {
+            arrival.rejected(Some(around.ike), error.into(), cx);
             NotAnswered::Dropped
         })?;
         Ok(Self::answer(cx, around, arrival, &request, choice, spi_out, public, shared, &opened))
@@ -146,11 +146,11 @@ impl AwaitThird {
         around: &Surroundings<'_>,
         request: &Request<'_>,
         group: Option<crate::crypto::suite::Group>,
-    ) -> Result<(Option<Vec<u8>>, Option<SecretBytes>), String> {
+    ) -> Result<(Option<Vec<u8>>, Option<SecretBytes>), CryptoError> {
         let (Some(group), Some(public)) = (group, request.public) else { return Ok((None, None)) };
         let random = cx.entropy.bytes(Label::KEY_EXCHANGE, around.ike.0, dh::random_len(group));
-        let pair = cx.provider.dh_keypair(group, &random).map_err(|error| error.to_string())?;
-        let shared = cx.provider.dh_agree(&pair, public).map_err(|error| error.to_string())?;
+        let pair = cx.provider.dh_keypair(group, &random)?;
+        let shared = cx.provider.dh_agree(&pair, public)?;
         Ok((Some(pair.public().to_vec()), Some(shared)))
     }
 

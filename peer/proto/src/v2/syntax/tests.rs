@@ -2,13 +2,10 @@
 
 use rstest::rstest;
 
-use crate::crypto::CryptoError;
-use crate::crypto::suite::Group;
 use crate::event::{DropReason, Event};
 use crate::fault::{Change, Fault};
 use crate::io::{Command, IkeHandle};
 use crate::testing::{Node, Pair, Side, connection, endpoint_config};
-use crate::v2::syntax::{Misfit, blame};
 use crate::wire::{ExchangeType, Flags, PayloadType};
 
 const INIT: ExchangeType = ExchangeType::IKE_SA_INIT;
@@ -101,15 +98,6 @@ fn a_critical_payload_in_a_request_breaks_nothing() {
     let change = add(PayloadType(200), true, vec![1]);
     let none: [&str; 0] = [];
     assert_eq!(found(Side::Initiator, INFO, "aes256-sha256-ecp256", change), none);
-}
-
-#[test]
-fn what_this_end_fails_at_blames_nobody() {
-    let own = CryptoError::Provider("dh_agree");
-    assert_eq!(blame(own.clone()), Err(own));
-    let zero = CryptoError::SharedSecretZero(Group::Curve25519);
-    let misfit = blame(zero.clone()).unwrap();
-    assert_eq!((&misfit, misfit.requirement()), (&Misfit::Public(zero), None));
 }
 
 #[test]
