@@ -30,6 +30,8 @@ pub(crate) struct NatT {
     discoveries: u8,
     /// Something came over the port of NAT traversal.
     pub(crate) floated: bool,
+    /// The initiator's last message did.
+    asks_there: bool,
 }
 
 const DRAFTS: [[u8; 16]; 3] =
@@ -162,6 +164,14 @@ fn judge_hashes(
     !(destination_fits && source_fits)
 }
 
+/// Whether a message of the responder answers, or follows, one that came over the port of NAT traversal. To
+/// an initiator that has stayed on the other port it is sent there by right.
+fn is_asked_there(session: &Session, message: &Message) -> bool {
+    let exchange = session.later.get(&message.id());
+    let asks = exchange.and_then(|it| it.messages.iter().rev().find(|it| it.by_initiator));
+    asks.map_or(session.natt.asks_there, |asks| asks.marker)
+}
+
 /// Judges the ports of a message of phase 1, and of any later one with a place of 0.
 pub(crate) fn judge_ports(
     report: &mut Report<'_>,
@@ -172,6 +182,9 @@ pub(crate) fn judge_ports(
     let main = session.mode == ExchangeType::IDENTITY_PROTECTION;
     let floated = session.natt.floated;
     session.natt.floated |= message.marker;
+    if message.by_initiator {
+        session.natt.asks_there = message.marker;
+    }
     let answers_to = session.last_source.first().copied().flatten();
     let early = place > 0 && place < session.phase1_messages().min(5);
     let answers = !message.by_initiator && early && answers_to.is_some();
@@ -183,11 +196,16 @@ pub(crate) fn judge_ports(
         report.say(rules::NATT_REPLY_TO, None, says);
     }
     let nat = session.natt.found == Some(true);
+    let later = if message.by_initiator {
+        floated || place == 0 && nat
+    } else {
+        is_asked_there(session, message)
+    };
     for (rule, applies) in [
         (rules::NATT_BOTH_PORTS, message.by_initiator && message.marker && !floated),
         (rules::NATT_PORT_CHANGE, main && place == 5 && nat && !floated),
         (rules::NATT_RESPONDER_PORT, place == 6 && floated),
-        (rules::NATT_LATER_PORT, place != 6 && (floated || place == 0 && nat)),
+        (rules::NATT_LATER_PORT, place != 6 && later),
     ] {
         if applies {
             report.applies(&[rule]);
@@ -202,14 +220,14 @@ pub(crate) fn judge_ports(
         report.applies(&[rules::NATT_BOTH_PORTS]);
         report.say(rules::NATT_BOTH_PORTS, None, says);
         session.natt.floated = true;
-    } else if main && place == 5 && session.natt.found == Some(true) && !floated {
+    } else if main && place == 5 && nat && !floated {
         let says = format!("there is a NAT, and the identity goes to port {}", ports.1);
         report.say(rules::NATT_PORT_CHANGE, None, says);
     } else if place == 6 && floated {
         let says =
             format!("the last message goes to port {}, the one before came by 4500", ports.1);
         report.say(rules::NATT_RESPONDER_PORT, None, says);
-    } else if floated || place == 0 && session.natt.found == Some(true) {
+    } else if later {
         let says = format!("{} goes to port {}", message.exchange(), ports.1);
         report.say(rules::NATT_LATER_PORT, None, says);
     }

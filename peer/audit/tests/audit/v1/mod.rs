@@ -5,5 +5,6 @@ mod honest;
 mod judge;
 pub mod lab;
 mod mutants;
+mod ports;
 mod probes;
 mod script;
