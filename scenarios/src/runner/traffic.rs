@@ -121,7 +121,8 @@ impl CaseRun<'_> {
             if traffic.must_fail && any {
                 return Ok(None);
             }
-            if !report.all_answered() {
+            // What must fail has to fail the other way as well.
+            if !traffic.must_fail && !report.all_answered() {
                 let mut why = told::peer_pings(&report);
                 if !none_expected {
                     why.push_str(&self.whereabouts(party, seen_before).await);
