@@ -2,9 +2,10 @@
 //! stage.
 //!
 //! The normal code builds every message correctly and hands it through [`apply_payloads`],
-//! [`apply_lengths`], [`apply_header`] and [`apply_wire`]; without a matching [`Fault`] these change nothing, and
-//! of those that match they note which have changed something. With payload types, positions and octets to choose from, a fault can say almost anything that an IKE
-//! message can get wrong, and each mutant of the requirement catalogue is one of them.
+//! [`apply_lengths`], [`apply_header`] and [`apply_wire`]; without a matching [`Fault`] these change
+//! nothing, and of those that match they note which have changed something. With payload types, positions
+//! and octets to choose from, a fault can say almost anything that an IKE message can get wrong, and each
+//! mutant of the requirement catalogue is one of them.
 //!
 //! A fault may be limited to the first copies of a message: what is kept for repetition is then honest,
 //! and repetition repairs the exchange if the other side rightly ignores the faulty copy.
