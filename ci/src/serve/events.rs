@@ -97,11 +97,9 @@ impl Peers {
             Event::InitRepeated { ike, because } => {
                 Shown::InitRepeated { peer: self.peer(*ike), because: because.to_string() }
             }
-            Event::GroupRefused { remote, offered, wanted } => Shown::GroupRefused {
-                remote: *remote,
-                offered: group(*offered),
-                wanted: group(*wanted),
-            },
+            Event::GroupRefused { remote, offered, wanted } => {
+                group_refused(*remote, *offered, *wanted)
+            }
             Event::ProposalRefused { ike, remote, what, refusal, answer } => {
                 let (ike, answer) = (ike.map(|ike| ike.to_string()), answer.to_string());
                 let sa = if *what == Offer::Ike { "ike" } else { "child" };
@@ -164,9 +162,7 @@ impl Peers {
                 }
             }
             Event::ProbeSent { ike } => Shown::ProbeSent { peer: self.peer(*ike) },
-            Event::ProbeNotSent { ike, why } => {
-                Shown::ProbeNotSent { peer: self.peer(*ike), why: why.clone() }
-            }
+            Event::ProbeNotSent { ike, why } => self.not_probed(*ike, why),
             Event::ProbeAnswered { ike } => Shown::ProbeAnswered { peer: self.peer(*ike) },
             Event::FaultApplied { exchange, response, message_id, .. } => Shown::FaultApplied {
                 exchange: exchange.to_string(),
@@ -206,6 +202,10 @@ impl Peers {
                 Shown::DataPlaneRefused { reason: reason.clone() }
             }
         }
+    }
+
+    fn not_probed(&self, ike: IkeHandle, why: &str) -> Shown {
+        Shown::ProbeNotSent { peer: self.peer(ike), why: why.to_owned() }
     }
 
     fn identity_refused(
@@ -278,6 +278,10 @@ fn dropped(remote: SocketAddr, octets: usize, reason: &DropReason) -> Shown {
         detail: drops::sentence(reason),
         change: drops::change(reason),
     }
+}
+
+fn group_refused(remote: SocketAddr, offered: u16, wanted: u16) -> Shown {
+    Shown::GroupRefused { remote, offered: group(offered), wanted: group(wanted) }
 }
 
 fn spi_told(ike: Option<IkeHandle>, remote: SocketAddr, number: u32) -> Shown {

@@ -75,8 +75,7 @@ fn said(shown: &Shown) -> (String, String) {
         Shown::PeerMoved { peer, from, to } => (name(peer), format!("moved from {from} to {to}")),
         Shown::Retransmitted { peer, exchange, message_id, response, attempt } => {
             let what = if *response { "answer" } else { "request" };
-            let said = format!("{exchange} {what} {message_id} sent again ({attempt})");
-            (name(peer), said)
+            (name(peer), format!("{exchange} {what} {message_id} sent again ({attempt})"))
         }
         Shown::ProbeSent { peer } => (name(peer), "is asked for a sign of life".to_owned()),
         Shown::ProbeNotSent { peer, why } => {
