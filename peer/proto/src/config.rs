@@ -127,9 +127,11 @@ pub struct Timers {
     pub linger: Duration,
     /// How long a secret for cookies is used; the one before it is still accepted.
     pub cookie_secret: Duration,
-    /// How long a peer has for the ACK of a transaction exchange of IKEv1 before quick mode is sent. A peer
-    /// with several threads may read the second one of two datagrams that arrive at once first, and ends the
-    /// SA over it. With 0 nothing is waited for.
+    /// How long a peer has for the last message of an exchange of IKEv1 before the next exchange: for the ACK
+    /// of a transaction before quick mode, and for the third message of quick mode before the pair that it
+    /// replaces is deleted. A peer with several threads may read the second one of two datagrams that arrive
+    /// at once first, and then ends the SA, or is without a pair and sends in clear. With 0 nothing is waited
+    /// for.
     pub after_ack: Duration,
 }
 

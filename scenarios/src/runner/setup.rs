@@ -201,7 +201,8 @@ pub fn endpoint(
             invalid_spi: edge.invalid_spi,
             ..Limits::default()
         },
-        // charon ends an SA whose quick mode it reads before the ACK that was sent ahead of it.
+        // charon's threads read what was sent later first: a quick mode before the ACK ahead of it, and a
+        // delete before the third message.
         timers: Timers { after_ack: Duration::from_millis(100), ..Timers::default() },
         faults: faults::configured(edge)?,
         log_keys: true,

@@ -25,6 +25,8 @@ pub(crate) struct Child {
     pub(crate) expires: Time,
     /// Whether another pair for the same traffic has taken its place.
     pub(crate) replaced: bool,
+    /// It ends by this end's will, not by its age.
+    pub(crate) retired: bool,
     /// The pair of AH around it, if ESP and AH are used together.
     pub(crate) over: Option<Over>,
 }
@@ -144,8 +146,19 @@ pub(crate) fn install(
     pair::install(cx, ike, pair)?;
     let life = seconds(lifetime);
     let rekey_at = Some(now + percent(life, share));
-    let (expires, replaced) = (now + life, false);
-    Ok(Child { spi_in, spi_out, ts_local, ts_remote, suite, rekey_at, expires, replaced, over })
+    let (expires, replaced, retired) = (now + life, false, false);
+    Ok(Child {
+        spi_in,
+        spi_out,
+        ts_local,
+        ts_remote,
+        suite,
+        rekey_at,
+        expires,
+        replaced,
+        retired,
+        over,
+    })
 }
 
 /// The own limits by volume. What the peer has offered of that it sees to itself.

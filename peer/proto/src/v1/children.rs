@@ -18,10 +18,11 @@ impl Established {
         for child in rekeys {
             self.rekey(ike, now, child.spi_in, cx);
         }
-        let expired: Vec<u32> =
-            self.children.iter().filter(|child| now >= child.expires).map(|c| c.spi_in).collect();
-        for spi in expired {
-            self.drop_child(ike, spi, CloseReason::Expired, cx);
+        let expired = self.children.iter().filter(|child| now >= child.expires);
+        let expired: Vec<_> = expired.map(|child| (child.spi_in, child.retired)).collect();
+        for (spi, retired) in expired {
+            let reason = if retired { CloseReason::DeletedByUs } else { CloseReason::Expired };
+            self.drop_child(ike, spi, reason, cx);
         }
     }
 

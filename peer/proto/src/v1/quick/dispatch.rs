@@ -250,17 +250,31 @@ impl Established {
             }
             Some(Ok(Followed::Up(child, answered))) => {
                 self.heard(ike, now, arrival, cx);
-                self.came_up(ike, child, quick.ask.replaces, cx);
+                self.came_up(ike, now, child, quick.ask.replaces, cx);
                 Some(Quick::Done(answered))
             }
         }
     }
 
-    /// A pair that was asked for is up. Who asks for a new pair takes the old one down.
-    fn came_up(&mut self, ike: IkeHandle, child: Child, old: Option<u32>, cx: &mut Context) {
+    /// A pair that was asked for is up. Who asks for a new pair takes the old one down, not before the
+    /// peer has had time to read the third message.
+    fn came_up(
+        &mut self,
+        ike: IkeHandle,
+        now: Time,
+        child: Child,
+        old: Option<u32>,
+        cx: &mut Context,
+    ) {
         self.adopt(child);
-        if let Some(old) = old {
-            self.drop_child(ike, old, CloseReason::DeletedByUs, cx);
+        let wait = cx.config.timers.after_ack;
+        let Some(old) = old else { return };
+        if wait.is_zero() {
+            return self.drop_child(ike, old, CloseReason::DeletedByUs, cx);
+        }
+        if let Some(old) = self.children.iter_mut().find(|child| child.spi_in == old) {
+            old.retired = true;
+            old.expires = old.expires.min(now + wait);
         }
     }
 
@@ -289,7 +303,7 @@ impl Established {
             }
             Some(Ok(child)) => {
                 self.heard(ike, now, arrival, cx);
-                self.came_up(ike, child, quick.replaces, cx);
+                self.came_up(ike, now, child, quick.replaces, cx);
                 Some(Quick::Done(quick.answered))
             }
         }

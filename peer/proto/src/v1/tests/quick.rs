@@ -269,6 +269,29 @@ fn rekeys_that_cross_leave_traffic_alone() {
 }
 
 #[test]
+fn a_pair_is_deleted_once_the_peer_has_had_time_for_the_new_one() {
+    let mut initiator = endpoint_config();
+    initiator.timers.after_ack = Duration::from_millis(100);
+    let mut pair = Pair::new(initiator, responder());
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, ESP));
+    let (_, spi) = facts(&pair);
+    pair.command(Side::Initiator, Command::RekeyChild { ike: IkeHandle(1), spi });
+    let closed = |node: &crate::testing::Node| {
+        let reasons = node.events.iter().filter_map(|event| match event {
+            Event::ChildClosed { reason, .. } => Some(*reason),
+            _ => None,
+        });
+        reasons.collect::<Vec<_>>()
+    };
+    assert_eq!((counts(&pair), closed(&pair.initiator)), ((2, 2), vec![]));
+    assert_eq!(traffic(&mut pair), 2);
+    pair.advance(Duration::from_millis(100));
+    assert_eq!(closed(&pair.initiator), [CloseReason::DeletedByUs]);
+    assert_eq!(closed(&pair.responder), [CloseReason::DeletedByPeer]);
+    assert_eq!(traffic(&mut pair), 2);
+}
+
+#[test]
 fn a_long_life_has_any_number_of_quick_modes() {
     let mut initiator = endpoint_config();
     initiator.profile.timers.child_life = 100;
