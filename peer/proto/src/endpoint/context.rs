@@ -262,6 +262,19 @@ impl Context {
         Ok(self.faults.key_pair(ExchangeType::IKE_SA_INIT, response, pair))
     }
 
+    /// The limit for which no stranger from `source` may begin one more IKE SA where there are `ike_sas`, if
+    /// there is no room.
+    pub(crate) fn limit_reached(&self, source: IpAddr, ike_sas: usize) -> Option<DropReason> {
+        let limits = self.config.profile.limits;
+        if self.half_open.of(source) >= limits.half_open_per_source
+            || self.half_open.total() >= limits.half_open
+        {
+            Some(DropReason::HalfOpenLimit)
+        } else {
+            (ike_sas >= self.config.limits.ike_sas).then_some(DropReason::SaLimit)
+        }
+    }
+
     /// The faults for the next message of this kind. Once it is built, [`Self::deviated`] tells of them.
     pub(crate) fn changes(&mut self, envelope: &Envelope) -> Changes {
         self.faults.next(envelope.exchange, envelope.response)

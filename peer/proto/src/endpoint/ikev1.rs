@@ -375,16 +375,8 @@ impl Ikev1Table {
             arrival.dropped(DropReason::Ikev1 { exchange }, cx);
             return false;
         }
-        let limits = cx.config.profile.limits;
-        let source = arrival.path.remote.ip();
-        if cx.half_open.of(source) >= limits.half_open_per_source
-            || cx.half_open.total() >= limits.half_open
-        {
-            arrival.dropped(DropReason::HalfOpenLimit, cx);
-            return false;
-        }
-        if self.sas.len() + others >= cx.config.limits.ike_sas {
-            arrival.dropped(DropReason::SaLimit, cx);
+        if let Some(reason) = cx.limit_reached(arrival.path.remote.ip(), self.sas.len() + others) {
+            arrival.dropped(reason, cx);
             return false;
         }
         true

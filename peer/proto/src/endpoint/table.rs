@@ -372,14 +372,8 @@ impl Endpoint {
         let Path { remote, .. } = arrival.path;
         let len = arrival.bytes.len();
         let limits = self.cx.config.profile.limits;
-        if self.cx.half_open.of(remote.ip()) >= limits.half_open_per_source
-            || self.cx.half_open.total() >= limits.half_open
-        {
-            self.cx.dropped(remote, len, DropReason::HalfOpenLimit);
-            return false;
-        }
-        if self.ike_sas() >= self.cx.config.limits.ike_sas {
-            self.cx.dropped(remote, len, DropReason::SaLimit);
+        if let Some(reason) = self.cx.limit_reached(remote.ip(), self.ike_sas()) {
+            self.cx.dropped(remote, len, reason);
             return false;
         }
         if self.cx.half_open.total() < limits.cookie_threshold {
