@@ -1,9 +1,13 @@
 //! `established` and `sas_match`: both sides have the same SAs, and they are as the scenario says.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::time::Duration;
 
+use ikeproof_proto::crypto::suite::{ChildProtocol, ChildSuite, IkeSuite};
+use ikeproof_proto::event::{ChildEstablished, IkeEstablished, Role};
 use ikeproof_proto::wire::v2::TrafficSelector;
-use ikeproof_vendors::peer::IkeSa;
+use ikeproof_vendors::peer::{ChildSa, IkeSa, Mode, Protocol};
 
 use super::case::{CaseRun, Party};
 use super::failure::Trouble;
@@ -131,7 +135,8 @@ impl CaseRun<'_> {
         Ok(())
     }
 
-    /// SPIs of both sides crosswise, addresses, encapsulation; and no side has more than the other.
+    /// SPIs of both sides crosswise, the edge's address, encapsulation, protocol, mode, selectors and
+    /// algorithms; and no side has more than the other.
     pub(super) async fn sas_match(&self, party: &Party<'_>) -> Result<(), Trouble> {
         let fail = |why: String| Trouble::check(CheckName::SasMatch, why);
         let sas = party.peer.sas().await?;
@@ -174,11 +179,9 @@ fn matches(tunnel: &Tunnel, sas: &[IkeSa], count: usize) -> Result<(), String> {
             told::sas(sas)
         ));
     };
-    let we_began = ike.role == ikeproof_proto::event::Role::Initiator;
     // Of several without SPIs any may be meant.
-    let is_this = count == 1 || theirs.spi_i.is_some();
-    if is_this && theirs.initiator == we_began {
-        return Err("both sides say that they are the initiator, or neither".to_owned());
+    if count == 1 || theirs.spi_i.is_some() {
+        same_ike(ike, theirs)?;
     }
     for child in children {
         // A daemon may count a pair under another IKE SA of the same two ends.
@@ -193,11 +196,80 @@ fn matches(tunnel: &Tunnel, sas: &[IkeSa], count: usize) -> Result<(), String> {
                 told::sas(sas)
             ));
         };
-        if other.encap != child.udp_encapsulated {
-            return Err(format!(
-                "UDP encapsulation: {} at the edge, {} at the peer",
-                child.udp_encapsulated, other.encap
-            ));
+        same_child(child, other)?;
+    }
+    Ok(())
+}
+
+/// Role, address and algorithms of an IKE SA, as far as the peer tells them.
+fn same_ike(ike: &IkeEstablished, theirs: &IkeSa) -> Result<(), String> {
+    if theirs.initiator == (ike.role == Role::Initiator) {
+        return Err("both sides say that they are the initiator, or neither".to_owned());
+    }
+    let edge = ike.path.local;
+    // A daemon may tell the port alone.
+    let is_edge = |told: &SocketAddr| {
+        told.port() == edge.port() && (told.ip().is_unspecified() || told.ip() == edge.ip())
+    };
+    if let Some(told) = theirs.remote.filter(|told| !is_edge(told)) {
+        return Err(format!("the edge is at {edge}, for the peer it is at {told}"));
+    }
+    let IkeSuite { encr, integ, prf, group } = &ike.suite;
+    let mut suite = vec![("encr", encr.to_string()), ("prf", prf.to_string())];
+    suite.extend([("integ", integ.to_string()), ("group", group.to_string())]);
+    same_algorithms("IKE SA", &suite, &theirs.algorithms)
+}
+
+/// Encapsulation, protocol, mode, selectors and algorithms of a pair of SAs.
+fn same_child(child: &ChildEstablished, theirs: &ChildSa) -> Result<(), String> {
+    if theirs.encap != child.udp_encapsulated {
+        return Err(format!(
+            "UDP encapsulation: {} at the edge, {} at the peer",
+            child.udp_encapsulated, theirs.encap
+        ));
+    }
+    let is_ah = child.suite.protocol == ChildProtocol::Ah;
+    if is_ah != (theirs.protocol == Protocol::Ah) || theirs.mode != Mode::Tunnel {
+        let (protocol, mode) = (theirs.protocol, theirs.mode);
+        return Err(format!("the peer's pair is of {protocol:?} in {mode:?} mode"));
+    }
+    let side = |whose: &str, ours: &[TrafficSelector], told: &[String]| {
+        let ours: BTreeSet<_> = ours.iter().map(ToString::to_string).collect();
+        if told.iter().cloned().collect::<BTreeSet<_>>() == ours {
+            return Ok(());
+        }
+        let ours: Vec<_> = ours.into_iter().collect();
+        Err(format!(
+            "{whose} selectors: {} at the edge, {} at the peer",
+            ours.join(", "),
+            told.join(", ")
+        ))
+    };
+    side("the peer's", &child.ts_remote, &theirs.local)?;
+    side("the edge's", &child.ts_local, &theirs.remote)?;
+    let ChildSuite { encr, integ, esn, group, .. } = &child.suite;
+    let mut suite = vec![("integ", integ.to_string()), ("esn", esn.to_string())];
+    if !is_ah {
+        suite.push(("encr", encr.to_string()));
+    }
+    suite.extend(group.map(|group| ("group", group.to_string())));
+    same_algorithms("Child SA", &suite, &theirs.algorithms)
+}
+
+/// Whether all algorithms that a peer tells are ours. What protects the data it must tell.
+fn same_algorithms(
+    what: &str,
+    ours: &[(&str, String)],
+    told: &BTreeMap<String, String>,
+) -> Result<(), String> {
+    if !told.contains_key("encr") && !told.contains_key("integ") {
+        return Err(format!("the peer does not tell the algorithms of its {what}"));
+    }
+    for (kind, theirs) in told {
+        let own = ours.iter().find(|(own, _)| own == kind).map(|(_, word)| word.as_str());
+        if own != Some(theirs.as_str()) {
+            let own = own.unwrap_or("none");
+            return Err(format!("{what}: {kind} is {own} at the edge, {theirs} at the peer"));
         }
     }
     Ok(())
@@ -206,3 +278,6 @@ fn matches(tunnel: &Tunnel, sas: &[IkeSa], count: usize) -> Result<(), String> {
 fn text(selectors: &[TrafficSelector]) -> String {
     selectors.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
+
+#[cfg(test)]
+mod tests;

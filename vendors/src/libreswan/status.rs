@@ -8,7 +8,7 @@ use std::{
     net::{IpAddr, SocketAddr},
 };
 
-use crate::peer::{ChildSa, IkeSa, Mode, Nat, Protocol, Traffic};
+use crate::peer::{ChildSa, IkeSa, Mode, Nat, Protocol, Traffic, in_words_of_suites};
 
 /// The kernel's view of one SA.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -158,10 +158,9 @@ fn conns(lines: &[&str]) -> BTreeMap<String, Conn> {
         let text = text.trim();
         let conn = conns.entry(key.to_owned()).or_default();
         if let Some((left, right)) = text.split_once("...") {
-            let selector = |side: &str| side.split("===").map(str::to_owned).collect::<Vec<_>>();
             let right = right.split(';').next().unwrap_or_default();
-            conn.local = selector(left).into_iter().take(1).collect();
-            conn.remote = selector(right).into_iter().rev().take(1).collect();
+            conn.local = left.split("===").next().map(selectors).unwrap_or_default();
+            conn.remote = right.split("===").last().map(selectors).unwrap_or_default();
         } else if text.starts_with("our idtype") {
             let field = |name: &str| {
                 text.split("; ")
@@ -171,30 +170,38 @@ fn conns(lines: &[&str]) -> BTreeMap<String, Conn> {
             };
             (conn.local_id, conn.remote_id) = (field("our id="), field("their id="));
         } else if let Some((kind, names)) = text.split_once(" algorithm newest: ") {
-            let mut parts = names.split("; ");
-            let names = parts.next().unwrap_or_default().replace(';', "");
-            if kind.starts_with("IKE") {
-                conn.ike = algorithms(&names, ["encr", "prf", "group"]);
-            } else {
-                conn.esp = algorithms(&names, ["encr", "integ", "group"]);
-                let group = parts.next().and_then(|part| part.strip_prefix("pfsgroup="));
-                conn.esp.extend(
-                    group
-                        .filter(|group| *group != "<N/A>")
-                        .map(|name| (String::from("group"), name.to_owned())),
-                );
+            let mut parts = names.split(';').map(str::trim);
+            let names = parts.next().unwrap_or_default();
+            let group = parts.next().and_then(|part| part.strip_prefix("pfsgroup="));
+            let group = group.map(|group| ("group", group));
+            match kind {
+                "ESP" => conn.esp = algorithms(names, &["encr", "integ"], group),
+                "AH" => conn.esp = algorithms(names, &["integ"], group),
+                _ => conn.ike = algorithms(names, &["encr", "prf", "group"], None),
             }
         }
     }
     conns
 }
 
-fn algorithms(names: &str, kinds: [&str; 3]) -> BTreeMap<String, String> {
-    kinds
-        .into_iter()
-        .zip(names.split('-'))
-        .map(|(kind, name)| (kind.to_owned(), name.to_owned()))
-        .collect()
+/// Of one side of a conn: `10.1.0.0/24`, several or an address from a pool in braces, or where it has no
+/// network `10.222.1.2[@name]`.
+fn selectors(text: &str) -> Vec<String> {
+    let text = text.trim().trim_start_matches('{');
+    let text = text.split(['[', '}']).next().unwrap_or_default();
+    let one = |text: &str| match text.parse::<IpAddr>() {
+        Ok(address) => format!("{address}/{}", if address.is_ipv4() { 32 } else { 128 }),
+        Err(_) => text.to_owned(),
+    };
+    text.split(',').map(|text| one(text.trim())).collect()
+}
+
+fn algorithms<'a>(
+    names: &'a str,
+    kinds: &[&'static str],
+    group: Option<(&'static str, &'a str)>,
+) -> BTreeMap<String, String> {
+    in_words_of_suites(kinds.iter().copied().zip(names.split('-')).chain(group))
 }
 
 /// `esp.<out>@<them> esp.<in>@<us>`, in this order.

@@ -33,7 +33,8 @@ pub struct IkeSa {
     pub local_id: String,
     /// The other side's identity.
     pub remote_id: String,
-    /// Negotiated algorithms in the daemon's words, by kind: `encr`, `integ`, `prf`, `group`.
+    /// Negotiated algorithms by kind, as far as the daemon tells: `encr`, `integ`, `prf`, `group`. In the
+    /// words that suites are written in, such as `aes256`.
     pub algorithms: BTreeMap<String, String>,
     /// Whether the peer thinks that it is, or the other side is, behind a NAT.
     pub nat: Nat,
@@ -71,9 +72,9 @@ pub struct ChildSa {
     pub spi_in: u32,
     /// The SPI of packets from the peer.
     pub spi_out: u32,
-    /// Negotiated algorithms in the daemon's words: `encr`, `integ`, `group`, `esn`.
+    /// Negotiated algorithms by kind, as far as the daemon tells: `encr`, `integ`, `group`, `esn`.
     pub algorithms: BTreeMap<String, String>,
-    /// The peer's own selectors in the daemon's words.
+    /// The peer's own selectors, such as `10.1.0.0/24`; a single address has the prefix of all bits.
     pub local: Vec<String>,
     /// The other side's selectors.
     pub remote: Vec<String>,

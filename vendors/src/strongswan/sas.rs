@@ -8,7 +8,7 @@ use std::{
 use super::vici::Node;
 use crate::{
     Error, Result,
-    peer::{ChildSa, IkeSa, Mode, Nat, Protocol, Traffic},
+    peer::{ChildSa, IkeSa, Mode, Nat, Protocol, Traffic, in_words_of_suites},
 };
 
 /// Reads one event, which holds one IKE SA under its connection's name.
@@ -42,6 +42,9 @@ fn ike_sa(connection: &str, sa: &Node) -> Result<IkeSa> {
 }
 
 fn child_sa(child: &Node) -> Result<ChildSa> {
+    let mut algorithms = algorithms(child);
+    let esn = if child.text("esn") == "1" { "esn" } else { "noesn" };
+    algorithms.insert("esn".to_owned(), esn.to_owned());
     let state = child.text("state").to_owned();
     let traffic = |direction: &str| Traffic {
         packets: child.text(&format!("packets-{direction}")).parse().unwrap_or(0),
@@ -59,7 +62,7 @@ fn child_sa(child: &Node) -> Result<ChildSa> {
         encap: child.text("encap") == "yes",
         spi_in: narrow(spi(child, "spi-in")?),
         spi_out: narrow(spi(child, "spi-out")?),
-        algorithms: algorithms(child),
+        algorithms,
         local: child.list("local-ts"),
         remote: child.list("remote-ts"),
         received: traffic("in"),
@@ -67,23 +70,16 @@ fn child_sa(child: &Node) -> Result<ChildSa> {
     })
 }
 
-/// The named algorithms, with the key length appended as charon's proposals do.
+/// The named algorithms; the key length of a cipher stands beside its name.
 fn algorithms(sa: &Node) -> BTreeMap<String, String> {
-    let kinds = [
-        ("encr", "encr-alg", "encr-keysize"),
-        ("integ", "integ-alg", "integ-keysize"),
-        ("prf", "prf-alg", ""),
-        ("group", "dh-group", ""),
-        ("esn", "esn", ""),
-    ];
-    kinds
-        .into_iter()
-        .filter_map(|(kind, name, size)| {
-            let (name, size) = (sa.text(name), sa.text(size));
-            let text = if size.is_empty() { name.to_owned() } else { format!("{name}-{size}") };
-            (!name.is_empty()).then(|| (kind.to_owned(), text))
-        })
-        .collect()
+    let (encr, bits) = (sa.text("encr-alg"), sa.text("encr-keysize"));
+    let encr = if bits.is_empty() { encr.to_owned() } else { format!("{encr}-{bits}") };
+    in_words_of_suites([
+        ("encr", encr.as_str()),
+        ("integ", sa.text("integ-alg")),
+        ("prf", sa.text("prf-alg")),
+        ("group", sa.text("dh-group")),
+    ])
 }
 
 fn spi(sa: &Node, key: &str) -> Result<u64> {
@@ -153,7 +149,7 @@ mod tests {
         let sa = &found[0];
         assert!(sa.established && sa.initiator && sa.nat.remote && !sa.nat.local);
         assert_eq!(sa.spi_i, Some(0x0123_4567_89ab_cdef));
-        assert_eq!(sa.algorithms["encr"], "AES_CBC-256");
+        assert_eq!(sa.algorithms["encr"], "aes256");
         let child = &sa.children[0];
         assert_eq!((child.spi_in, child.spi_out), (0xc0ff_ee01, 0x102));
         assert_eq!(child.received, Traffic { packets: 2, bytes: 168 });

@@ -27,7 +27,7 @@ fn version_5_status() {
     assert_eq!((sa.connection.as_str(), sa.version), ("lane", 2));
     assert!(sa.established && sa.initiator);
     assert_eq!(sa.remote, Some("10.222.1.3:500".parse().unwrap()));
-    assert_eq!(sa.algorithms["group"], "MODP2048");
+    assert_eq!(sa.algorithms["group"], "modp2048");
     assert_eq!(sa.remote_id, "10.222.1.3");
     let child = &sa.children[0];
     assert_eq!(
@@ -37,7 +37,7 @@ fn version_5_status() {
     assert_eq!(child.sent, Traffic { packets: 2, bytes: 168 });
     assert_eq!(child.received, Traffic { packets: 1, bytes: 84 });
     assert!(child.encap && child.installed);
-    assert_eq!(child.algorithms["encr"], "AES_GCM_16_128");
+    assert_eq!(child.algorithms["encr"], "aes128gcm16");
     assert_eq!((child.local[0].as_str(), child.remote[0].as_str()), ("10.1.0.0/24", "10.2.0.0/24"));
 }
 
@@ -62,4 +62,17 @@ fn version_1_states_name_their_role() {
     let found = read(text, "", "", [10, 0, 0, 10].into());
     assert_eq!((found[0].version, found[0].initiator, found[0].established), (1, true, true));
     assert_eq!(found[0].children[0].spi_out, 0x0102_0304);
+}
+
+#[rstest::rstest]
+#[case("10.1.0.0/24", &["10.1.0.0/24"])]
+#[case("{10.1.0.0/24,10.2.0.0/24}", &["10.1.0.0/24", "10.2.0.0/24"])]
+#[case("{10.8.0.1/32}", &["10.8.0.1/32"])]
+#[case("10.222.1.2[@gw.example]", &["10.222.1.2/32"])]
+#[case("fd00::1", &["fd00::1/128"])]
+fn selectors_of_a_side_stand_in_several_forms(
+    #[case] side: &str,
+    #[case] selectors_of_it: &[&str],
+) {
+    assert_eq!(selectors(side), selectors_of_it);
 }
