@@ -201,7 +201,7 @@ impl CaseRun<'_> {
     }
 
     /// What the auditor says of all that was seen so far.
-    fn audited(&self) -> (Vec<Finding>, Vec<Decoded>) {
+    pub(super) fn audited(&self) -> (Vec<Finding>, Vec<Decoded>) {
         // A copy, since reading takes its time and the edge writes to the log meanwhile.
         let log = self.node.log().clone();
         let audit = super::ladder::audit(&log);

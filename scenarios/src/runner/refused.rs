@@ -2,14 +2,17 @@
 
 use std::time::Duration;
 
+use ikeproof_audit::Sender;
 use ikeproof_driver::node::Log;
 use ikeproof_proto::event::{Event, Side};
 use ikeproof_vendors::peer::IkeSa;
+use tokio::time::Instant;
 
 use super::case::{CaseRun, Party};
+use super::checks::LOOK_AGAIN;
 use super::failure::Trouble;
 use super::{seen, told};
-use crate::scenario::{CheckName, Refused, Side as Who};
+use crate::scenario::{CheckName, Notify, Refused, Side as Who};
 
 impl CaseRun<'_> {
     pub(super) async fn refused(
@@ -54,6 +57,10 @@ impl CaseRun<'_> {
             let (wanted, seen) = (told::wanted(wanted), told::refusals(&all));
             return Err(fail(format!("expected {wanted}; {seen}")));
         }
+        if let Some(notify) = wanted.notify.or(wanted.child) {
+            let by = seen::refusals(&self.node.log()).into_iter().filter(fits).map(|it| it.by);
+            self.said(&by.collect::<Vec<_>>(), notify, within).await?;
+        }
         let tunnels = self.tunnels(party);
         let kept = wanted.children.unwrap_or(0);
         if wanted.child.is_some() {
@@ -76,6 +83,29 @@ impl CaseRun<'_> {
         match self.until(party, within, async |sas| agrees(sas)).await? {
             Ok(()) => Ok(()),
             Err(sas) => Err(fail(format!("it was refused, but the peer has {}", told::sas(&sas)))),
+        }
+    }
+
+    /// What the edge's events say was said is held against the messages themselves: one of those that
+    /// refused must have sent the notification.
+    async fn said(&self, by: &[Side], notify: Notify, within: Duration) -> Result<(), Trouble> {
+        let deadline = Instant::now() + within;
+        let is_of = |from: Sender| {
+            by.iter().any(|by| match by {
+                Side::Local => from == Sender::Edge,
+                Side::Peer => from == Sender::Peer,
+            })
+        };
+        loop {
+            let (_, decoded) = self.audited();
+            if decoded.iter().any(|one| is_of(one.from) && notify.is_in(&one.summary)) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                let why = format!("no message with N({}) was seen of those who refused", notify.0);
+                return Err(Trouble::check(CheckName::Refused, why));
+            }
+            tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
