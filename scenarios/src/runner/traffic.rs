@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ikeproof_driver::capture::InClear;
-use ikeproof_driver::inner::{InnerEvent, Job, PingRequest, TcpRequest};
+use ikeproof_driver::inner::{InnerEvent, Job, PingRequest, TcpReport, TcpRequest};
 use ikeproof_driver::node::Log;
 use ikeproof_proto::event::Event;
 use ikeproof_proto::middlebox::{Datagram, Direction, MessageKind};
@@ -230,7 +230,10 @@ impl CaseRun<'_> {
         let (edge, peer) = self.inner(party, net)?;
         let octets = tcp.bytes.0;
         let tunnel = self.tunnel(party).ok_or_else(|| fail("there is no tunnel".to_owned()))?;
-        let seen_before = self.node.log().observations.len();
+        let before = {
+            let log = self.node.log();
+            Before { observations: log.observations.len(), inner: log.inner.len() }
+        };
         if from != From::Edge {
             let done_before = received(&self.node.log(), tunnel).len();
             let request = vendor::Tcp {
@@ -278,26 +281,48 @@ impl CaseRun<'_> {
                 return Err(fail(why));
             }
         }
-        self.segments(tcp, seen_before)
+        self.segments(tcp, &before)
     }
 
-    /// The MSS that either end was told, as it left the edge.
-    fn segments(&self, tcp: &Tcp, seen_before: usize) -> Result<(), Trouble> {
+    /// The MSS that either end was told. What the router says that it did is one thing; what arrived at the
+    /// inner host behind it is held against it: the MSS in the peer's SYN, and the size of its packets, which
+    /// follows from the MSS that the peer was told.
+    fn segments(&self, tcp: &Tcp, before: &Before) -> Result<(), Trouble> {
         let log = self.node.log();
-        let new = log.observations.get(seen_before..).unwrap_or_default();
-        let told: Vec<u16> =
-            new.iter().filter_map(|(_, _, seen)| seen.mss).map(|mss| mss.after).collect();
+        let routed = log.observations.get(before.observations..).unwrap_or_default();
+        let routed = routed.iter().filter_map(|(_, _, seen)| seen.mss).map(|mss| mss.after);
+        let over: Vec<&TcpReport> = log
+            .inner
+            .get(before.inner..)
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|(_, _, event)| match event {
+                InnerEvent::TcpDone { report } => Some(report),
+                _ => None,
+            })
+            .collect();
+        let arrived: Vec<u16> = over.iter().filter_map(|report| report.far_mss).collect();
         if let Some(most) = tcp.mss_at_most {
-            let largest = told.iter().max().copied();
-            if largest.is_none_or(|largest| largest > most) {
-                let why = format!("an MSS of {largest:?} was told, at most {most} is allowed");
-                return Err(Trouble::check(CheckName::MssAtMost, why));
+            let fail = |why: String| Err(Trouble::check(CheckName::MssAtMost, why));
+            if arrived.is_empty() {
+                return fail("no SYN with an MSS arrived at the inner host".to_owned());
+            }
+            let told: Vec<u16> = routed.chain(arrived.iter().copied()).collect();
+            if told.iter().any(|mss| *mss > most) {
+                return fail(format!("MSS {told:?} were told, at most {most} is allowed"));
+            }
+            let largest = over.iter().map(|report| report.largest_in).max().unwrap_or_default();
+            let headers = if over.iter().all(|it| it.pair.local.is_ipv4()) { 40 } else { 60 };
+            if largest > usize::from(most) + headers {
+                return fail(format!(
+                    "a packet of {largest} octets arrived, which is more than an MSS of {most} allows"
+                ));
             }
         }
         if let Some(exactly) = tcp.mss_exactly
-            && !told.contains(&exactly)
+            && !arrived.contains(&exactly)
         {
-            let why = format!("MSS {told:?} were told, none of them {exactly}");
+            let why = format!("MSS {arrived:?} arrived, none of them {exactly}");
             return Err(Trouble::check(CheckName::MssExactly, why));
         }
         Ok(())
@@ -344,6 +369,12 @@ fn received(log: &Log, tunnel: TunnelId) -> Vec<u64> {
             _ => None,
         })
         .collect()
+}
+
+/// How much of the log there was before a transfer.
+struct Before {
+    observations: usize,
+    inner: usize,
 }
 
 /// Octets of data in an echo request that is to be an IP packet of `size`.
