@@ -438,7 +438,11 @@ pub fn peer_config(
             .map(|net| vendor::InnerAddress { address: net.host, prefix: net.prefix })
             .collect(),
         daemon: vendor::Daemon {
-            cookies: peer.cookie == PeerCookie::Always,
+            cookies: match peer.cookie {
+                PeerCookie::Auto => vendor::Cookies::UnderLoad,
+                PeerCookie::WhileHalfOpen => vendor::Cookies::WhileHalfOpen,
+                PeerCookie::Always => vendor::Cookies::Always,
+            },
             accept_aggressive_psk: mode(peer) == Ikev1Mode::Aggressive,
             ..if lossy { PATIENT } else { vendor::Daemon::default() }
         },
@@ -450,7 +454,7 @@ pub fn peer_config(
 const PATIENT: vendor::Daemon = vendor::Daemon {
     retransmit_timeout: Some(Duration::from_secs(1)),
     retransmit_tries: Some(8),
-    cookies: false,
+    cookies: vendor::Cookies::UnderLoad,
     accept_aggressive_psk: false,
 };
 

@@ -372,6 +372,8 @@ pub enum PeerCookie {
     /// As it comes: under load.
     #[default]
     Auto,
+    /// While another handshake is half-open.
+    WhileHalfOpen,
     /// Always.
     Always,
 }

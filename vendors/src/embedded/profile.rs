@@ -14,7 +14,7 @@ use ikeproof_proto::{
 };
 
 use super::proposal;
-use crate::peer::{Child, Connection, PeerConfig, Protocol, Version};
+use crate::peer::{Child, Connection, Cookies, PeerConfig, Protocol, Version};
 
 /// Everything that the core can run. Names are compared octet by octet, as daemons do.
 pub fn permissive() -> Profile {
@@ -80,8 +80,10 @@ pub(super) fn of(config: &PeerConfig) -> Profile {
         };
         profile.ts.remote = pools.iter().map(all).collect();
     }
-    if config.daemon.cookies {
-        profile.limits.cookie_threshold = 0;
+    match config.daemon.cookies {
+        Cookies::UnderLoad => {}
+        Cookies::WhileHalfOpen => profile.limits.cookie_threshold = 1,
+        Cookies::Always => profile.limits.cookie_threshold = 0,
     }
     let version = |wanted| config.connections.iter().any(|one| one.version == wanted);
     let modes =

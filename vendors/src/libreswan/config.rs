@@ -5,9 +5,9 @@ use ikeproof_proto::wire::hex;
 use crate::{
     Unsupported,
     peer::{
-        Child, ChildProposal, Connection, Daemon, Encr, End, Esn, Fragmentation, Group, Identity,
-        IkeProposal, Integ, Login, Mode, ModeConfig, PeerConfig, Prf, Protocol, Selector, Start,
-        Tuned, Version,
+        Child, ChildProposal, Connection, Cookies, Daemon, Encr, End, Esn, Fragmentation, Group,
+        Identity, IkeProposal, Integ, Login, Mode, ModeConfig, PeerConfig, Prf, Protocol, Selector,
+        Start, Tuned, Version,
     },
 };
 
@@ -149,9 +149,11 @@ pub(super) fn setup(daemon: &Daemon) -> String {
         "config setup\n    logfile={LOG}\n    logtime=yes\n    logappend=yes\n    uniqueids=no\n    \
          nhelpers=0\n    virtual-private=%v4:0.0.0.0/0\n    ikev1-policy=accept\n"
     );
-    if daemon.cookies {
-        text.push_str("    ddos-mode=busy\n");
-    }
+    text.push_str(match daemon.cookies {
+        Cookies::UnderLoad => "",
+        Cookies::WhileHalfOpen => "    ddos-mode=auto\n    ddos-ike-threshold=1\n",
+        Cookies::Always => "    ddos-mode=busy\n",
+    });
     text
 }
 

@@ -19,8 +19,8 @@ use crate::{
     agent::quote,
     inside,
     peer::{
-        About, Capability, Configured, Daemon, Difference, IkeSa, Initiated, Peer, PeerConfig,
-        Pending, Reset, Rsa, StateDump, Target,
+        About, Capability, Configured, Cookies, Daemon, Difference, IkeSa, Initiated, Peer,
+        PeerConfig, Pending, Reset, Rsa, StateDump, Target,
     },
     plane::{Plane, SHORT, START},
     start::Vendor,
@@ -423,7 +423,7 @@ impl Peer for Libreswan {
                     vec![Difference { section: String::from("daemon"), line: format!("+{error}") }]
                 }
             };
-            let changed = self.session.lock().await.daemon.cookies;
+            let changed = self.session.lock().await.daemon.cookies != Cookies::default();
             let restarted = !left_over.is_empty() || changed;
             if restarted {
                 self.plane.set_inner(&[]).await?;

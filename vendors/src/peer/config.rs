@@ -56,12 +56,25 @@ pub struct Daemon {
     pub retransmit_timeout: Option<Duration>,
     /// Retransmissions before giving up.
     pub retransmit_tries: Option<u32>,
-    /// Demand a cookie of every initiator (RFC 7296 §2.6).
+    /// When a cookie is demanded of an initiator (RFC 7296 §2.6).
     #[serde(default)]
-    pub cookies: bool,
+    pub cookies: Cookies,
     /// As IKEv1 responder, accept aggressive mode with a preshared key.
     #[serde(default)]
     pub accept_aggressive_psk: bool,
+}
+
+/// When a responder demands a cookie.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cookies {
+    /// With as many half-open IKE SAs as the daemon itself finds too many.
+    #[default]
+    UnderLoad,
+    /// While one IKE SA is half-open.
+    WhileHalfOpen,
+    /// Always.
+    Always,
 }
 
 impl PeerConfig {

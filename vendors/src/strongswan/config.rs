@@ -8,9 +8,9 @@ use super::vici::Node;
 use crate::{
     Unsupported,
     peer::{
-        Child, ChildProposal, Connection, Daemon, DataPlane, Encr, End, Esn, Fragmentation, Group,
-        Identity, IkeProposal, Integ, Login, Mode, ModeConfig, PeerConfig, Prf, Protocol, Rsa,
-        Secret, Selector, Start, Tuned, Version,
+        Child, ChildProposal, Connection, Cookies, Daemon, DataPlane, Encr, End, Esn,
+        Fragmentation, Group, Identity, IkeProposal, Integ, Login, Mode, ModeConfig, PeerConfig,
+        Prf, Protocol, Rsa, Secret, Selector, Start, Tuned, Version,
     },
 };
 
@@ -31,7 +31,7 @@ pub(super) struct Rendered {
 
 /// Renders a configuration, or says what charon cannot do with this data plane.
 pub(super) fn render(config: &PeerConfig, plane: DataPlane) -> Result<Rendered, Unsupported> {
-    if config.daemon.cookies {
+    if config.daemon.cookies == Cookies::Always {
         return Err(Unsupported {
             peer: String::from("strongSwan"),
             what: String::from("a cookie of every initiator"),
@@ -106,10 +106,16 @@ pub(super) fn strongswan_conf(daemon: &Daemon, plane: DataPlane) -> (String, Vec
     } else {
         ""
     };
+    let cookies = if daemon.cookies == Cookies::WhileHalfOpen {
+        let one = tune("charon.cookie_threshold", String::from("1"), "half-open IKE SAs are few");
+        format!("  cookie_threshold = {one}\n")
+    } else {
+        String::new()
+    };
     let libipsec = if plane == DataPlane::Userspace { "yes" } else { "no" };
     let text = format!(
         "charon {{\n  load_modular = yes\n  retransmit_timeout = {timeout}\n  retransmit_tries = {tries}\n\
-         {aggressive}  plugins {{\n    include strongswan.d/charon/*.conf\n    kernel-libipsec {{\n      \
+         {aggressive}{cookies}  plugins {{\n    include strongswan.d/charon/*.conf\n    kernel-libipsec {{\n      \
          load = {libipsec}\n    }}\n    forecast {{\n      load = no\n    }}\n    connmark {{\n      load = no\n    }}\n    vici {{\n      socket = unix:///run/charon.vici\n    }}\n  }}\n  \
          filelog {{\n    ikeproof {{\n      path = {LOG}\n      time_format = %H:%M:%S\n      time_add_ms = yes\n      \
          default = 1\n      ike = 2\n      cfg = 2\n      enc = 1\n      net = 1\n      flush_line = yes\n    }}\n  }}\n}}\n"

@@ -17,8 +17,8 @@ use super::{
 use crate::{
     Error, Result, inside,
     peer::{
-        About, Capability, Configured, Daemon, DataPlane, Difference, IkeSa, Initiated, Peer,
-        PeerConfig, Pending, Reset, StateDump, Target,
+        About, Capability, Configured, Cookies, Daemon, DataPlane, Difference, IkeSa, Initiated,
+        Peer, PeerConfig, Pending, Reset, StateDump, Target,
     },
     plane::{Plane, SHORT, START},
 };
@@ -162,7 +162,9 @@ impl StrongSwan {
         let (conf, tuned) = config::strongswan_conf(&wanted.daemon, self.plane.kind);
         let loaded = self.session.lock().await.daemon.clone();
         self.unload().await?;
-        if loaded != wanted.daemon {
+        if loaded.cookies != wanted.daemon.cookies {
+            self.respawn(&wanted.daemon).await?;
+        } else if loaded != wanted.daemon {
             // charon looks these settings up when it needs them.
             self.plane.shell().write_file(CONF, &conf).await?;
             self.request("reload-settings", Node::section()).await?;
@@ -321,7 +323,9 @@ impl Peer for StrongSwan {
                     Err(error) => daemon(format!("+{error}")),
                 }
             };
-            let restarted = !left_over.is_empty();
+            // This one charon looks up when it starts.
+            let changed = self.session.lock().await.daemon.cookies != Cookies::default();
+            let restarted = !left_over.is_empty() || changed;
             if restarted {
                 self.plane.set_inner(&[]).await?;
                 self.respawn(&Daemon::default()).await?;
