@@ -48,7 +48,12 @@ pub fn list(args: &ListArgs) -> Result<ExitCode, Stop> {
             1 => "1 control".to_owned(),
             many => format!("{many} controls"),
         };
-        let _ = writeln!(text, "  {:5} {controls:11} {}", tier(row.tier), row.title);
+        let _ = writeln!(
+            text,
+            "  {:5} {controls:11} {}",
+            tier(row.gate, row.cases + row.controls),
+            row.title
+        );
     }
     let cases: usize = rows.iter().map(|row| row.cases).sum();
     let controls: usize = rows.iter().map(|row| row.controls).sum();
@@ -82,7 +87,8 @@ fn as_json(row: &Row<'_>) -> serde_json::Value {
     json!({
         "id": row.id,
         "title": row.title,
-        "tier": tier(row.tier),
+        "tier": tier(row.gate, row.cases + row.controls),
+        "gate_cases": row.gate,
         "needs": row.needs.iter().map(|need| need.word()).collect::<Vec<_>>(),
         "initiators": row.initiators.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "cases": row.cases,
@@ -147,7 +153,8 @@ fn write_entry(text: &mut String, entry: &Entry<'_>) {
 
 fn write_scenario(text: &mut String, catalogue: &Catalogue, scenario: &Scenario) {
     let _ = writeln!(text, "{}: {}", scenario.id, scenario.title);
-    let _ = writeln!(text, "  tier: {}", tier(scenario.tier));
+    let gate = scenario.cases.iter().filter(|case| case.tier == Tier::Gate).count();
+    let _ = writeln!(text, "  tier: {}", tier(gate, scenario.cases.len()));
     if !scenario.needs.is_empty() {
         let needs: Vec<_> = scenario.needs.iter().map(|need| need.word()).collect();
         let _ = writeln!(text, "  the peer needs: {}", needs.join(", "));
@@ -164,6 +171,9 @@ fn write_scenario(text: &mut String, catalogue: &Catalogue, scenario: &Scenario)
     let _ = writeln!(text, "  cases:");
     for case in &scenario.cases {
         let _ = write!(text, "    {}", case.name());
+        if gate > 0 && case.tier == Tier::Full {
+            let _ = write!(text, "  (full tier)");
+        }
         if let Some(control) = &case.control {
             let fails: Vec<_> = control.fails.iter().map(ToString::to_string).collect();
             let _ = write!(text, "  (control: must fail in {})", fails.join(", "));
@@ -192,9 +202,11 @@ fn unknown(catalogue: &Catalogue, what: &str, id: &str) -> Stop {
     ))
 }
 
-const fn tier(tier: Tier) -> &'static str {
-    match tier {
-        Tier::Gate => "gate",
-        Tier::Full => "full",
+/// The tier of a scenario with so many cases, some of which are of the gate tier.
+const fn tier(gate: usize, cases: usize) -> &'static str {
+    match gate {
+        0 => "full",
+        _ if gate == cases => "gate",
+        _ => "both",
     }
 }

@@ -27,8 +27,8 @@ pub struct Row<'a> {
     pub id: &'a str,
     /// One sentence.
     pub title: &'a str,
-    /// Which gate it belongs to.
-    pub tier: Tier,
+    /// How many of its cases, controls included, belong to the gate tier.
+    pub gate: usize,
     /// What a peer must be able to do.
     pub needs: &'a [Need],
     /// Who begins: a peer, the edge, or both.
@@ -125,7 +125,7 @@ impl<'a> Row<'a> {
         Self {
             id: &scenario.id,
             title: &scenario.title,
-            tier: scenario.tier,
+            gate: scenario.cases.iter().filter(|case| case.tier == Tier::Gate).count(),
             needs: &scenario.needs,
             initiators,
             cases: scenario.cases.len() - controls,

@@ -94,7 +94,7 @@ impl PeerChoice {
 pub struct Filter {
     /// Patterns of scenarios and cases, see [`patterns`](crate::patterns); all if there is none.
     pub patterns: Vec<String>,
-    /// Whether scenarios of the full tier are run as well.
+    /// Whether cases of the full tier are run as well.
     pub full: bool,
     /// Part I of N of the cases, from 1; each with all its peers.
     pub shard: Option<(usize, usize)>,
@@ -138,10 +138,10 @@ pub fn plan<'a>(
     let mut planned = Vec::new();
     let mut cases = 0;
     for scenario in catalogue.select(&filter.patterns) {
-        if scenario.tier == Tier::Full && !filter.full && filter.only.is_none() {
-            continue;
-        }
         for case in &scenario.cases {
+            if case.tier == Tier::Full && !filter.full && filter.only.is_none() {
+                continue;
+            }
             let name = case.name();
             if !patterns::any_means_case(&filter.patterns, &scenario.id, &name) {
                 continue;
@@ -204,7 +204,7 @@ mod tests {
         let all = Filter { full: true, ..Filter::default() };
         let catalogue = Catalogue::builtin().unwrap();
         let all = plan(&catalogue, &all, &[PeerChoice::Embedded]);
-        let full = all.iter().find(|one| one.scenario.tier == Tier::Full).unwrap();
+        let full = all.iter().find(|one| one.case.tier == Tier::Full).unwrap();
         let named = Named {
             scenario: full.scenario.id.clone(),
             case: full.case.name(),

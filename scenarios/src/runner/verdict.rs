@@ -51,7 +51,7 @@ pub(super) fn blank(one: &Planned<'_>, options: &RunOptions) -> Row {
 /// The command line that runs a case again, for a shell.
 fn rerun(one: &Planned<'_>, begin: &[String]) -> String {
     let mut words = begin.to_vec();
-    if one.scenario.tier == Tier::Full {
+    if one.case.tier == Tier::Full {
         words.extend(["--tier", "full"].map(str::to_owned));
     }
     words.push(patterns::of_case(&one.scenario.id, &one.case.name()));
@@ -290,7 +290,7 @@ mod tests {
         let catalogue = Catalogue::builtin().unwrap();
         let filter = Filter { full: true, ..Filter::default() };
         let all = plan(&catalogue, &filter, &[PeerChoice::Embedded]);
-        let full = all.iter().find(|one| one.scenario.tier == Tier::Full).unwrap();
+        let full = all.iter().find(|one| one.case.tier == Tier::Full).unwrap();
         let begin = ["ikeproof", "run", "--scenarios", "it's mine"].map(str::to_owned);
         let (id, case) = (&full.scenario.id, full.case.name());
         let line = rerun(full, &begin);
@@ -301,7 +301,7 @@ mod tests {
         let pattern = patterns::of_case(id, &case);
         let again = plan(&catalogue, &Filter { patterns: vec![pattern], ..filter }, &[full.peer]);
         assert_eq!(again.iter().map(|one| one.case.name()).collect::<Vec<_>>(), [case]);
-        let gate = all.iter().find(|one| one.scenario.tier == Tier::Gate).unwrap();
+        let gate = all.iter().find(|one| one.case.tier == Tier::Gate).unwrap();
         assert!(!rerun(gate, &begin).contains("--tier"));
     }
 }

@@ -30,8 +30,6 @@ pub struct Scenario {
     pub covers: Vec<String>,
     /// What a peer must be able to do.
     pub needs: Vec<Need>,
-    /// Which gate it belongs to.
-    pub tier: Tier,
     /// Everything there is to run, controls last.
     pub cases: Vec<Case>,
 }
@@ -41,6 +39,8 @@ pub struct Scenario {
 pub struct Case {
     /// The value of each axis of the matrix.
     pub variant: Vec<(String, String)>,
+    /// Which tier it belongs to.
+    pub tier: Tier,
     /// Who begins.
     pub initiator: Side,
     /// Set in a twin in which a check must fail.
@@ -181,12 +181,14 @@ impl Scenario {
                 changes: Vec::new(),
                 placeholders: Vec::new(),
                 steps: parts.steps,
+                gate: None,
             }],
         };
         let controls = read_controls(&mut document, parts.controls, &variants);
         let directions = header.as_ref().map_or(&[Side::Peer][..], |it| &it.directions);
         let (edges, peers, network) = (&parts.edges, &parts.peers, &parts.network);
-        let builder = Builder { edges, peers, network, text, known };
+        let tier = header.as_ref().map_or(Tier::Gate, |it| it.tier);
+        let builder = Builder { edges, peers, network, tier, text, known };
         let problems = &mut document.problems;
         let (mut cases, mut twins) = (Vec::new(), Vec::new());
         for variant in &variants {
@@ -201,6 +203,10 @@ impl Scenario {
         cases.extend(twins);
         let scenario = header.map(|header| {
             header.check(path, known, &mut document.problems);
+            if header.tier == Tier::Gate && variants.iter().any(|it| it.gate.is_some()) {
+                let message = "with [matrix.gate], the whole matrix is of the tier \"full\"";
+                document.problems.push(Problem::new(message, header.id.span()));
+            }
             let spot = header.id.span();
             (header.scenario(cases), spot)
         });
@@ -249,9 +255,9 @@ impl Header {
     }
 
     fn scenario(self, cases: Vec<Case>) -> Scenario {
-        let Self { id, title, covers, needs, tier, directions: _ } = self;
+        let Self { id, title, covers, needs, .. } = self;
         let covers = covers.into_iter().map(Spanned::into_inner).collect();
-        Scenario { id: id.into_inner(), title, covers, needs, tier, cases }
+        Scenario { id: id.into_inner(), title, covers, needs, cases }
     }
 }
 
@@ -369,6 +375,7 @@ struct Builder<'a, 'i> {
     edges: &'a [Tree<'i>],
     peers: &'a [Tree<'i>],
     network: &'a Tree<'i>,
+    tier: Tier,
     text: &'a str,
     known: &'a Known,
 }
@@ -404,6 +411,11 @@ impl<'i> Builder<'_, 'i> {
         let steps = with_end(steps, control.as_ref());
         let case = |initiator: &Side| Case {
             variant: variant.values.clone(),
+            tier: match variant.gate {
+                // A control costs little, and stands for all of them.
+                Some(chosen) if chosen || control.is_some() => Tier::Gate,
+                _ => self.tier,
+            },
             initiator: *initiator,
             control: control.clone(),
             edges: edges.clone(),

@@ -3,7 +3,9 @@
 //! `[matrix.axis]` names the axes. The values of one are a list of texts, used as `{axis}`, or
 //! tables of what a value changes. `[[matrix.cell]]` says for a pattern of values which of the step
 //! lists under `[matrix.outcome]` applies. Nothing is computed by the policy under test: a
-//! combination that no cell matches is an error, and so is one that two match.
+//! combination that no cell matches is an error, and so is one that two match. `[matrix.gate]` takes so
+//! many of them into the gate tier that each pair of values is there, and each combination of the axes
+//! under `whole`.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -12,6 +14,7 @@ use serde::Deserialize;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::pairs;
 use crate::format::{Document, Problem, Tree, read, remove};
 
 /// The most combinations of one scenario.
@@ -27,6 +30,8 @@ pub(super) struct Variant<'i> {
     pub placeholders: Vec<(String, DeValue<'i>)>,
     /// The steps.
     pub steps: Vec<Tree<'i>>,
+    /// Whether it is one of the few that stand for all in the gate tier, if `[matrix.gate]` asks for some.
+    pub gate: Option<bool>,
 }
 
 struct Axis<'i> {
@@ -126,12 +131,55 @@ pub(super) fn variants<'i>(document: &mut Document<'i>, matrix: Tree<'i>) -> Vec
     let axes = read_axes(problems, remove(&mut table, "axis"), &span);
     let outcomes = read_outcomes(problems, remove(&mut table, "outcome"));
     let cells = read_cells(problems, remove(&mut table, "cell"));
+    let gate = remove(&mut table, "gate").map(|(_, tree)| read_gate(problems, &axes, &tree));
     for key in table.keys() {
-        let known = ["axis", "cell", "outcome"];
+        let known = ["axis", "cell", "outcome", "gate"];
         problems.push(Problem::unknown("key", key.get_ref(), known, key.span()));
     }
     check_cells(problems, &axes, &outcomes, &cells);
-    spell_out(problems, &axes, &outcomes, &cells, &span)
+    let mut variants = spell_out(problems, &axes, &outcomes, &cells, &span);
+    if let Some(whole) = gate.flatten() {
+        choose(&mut variants, &axes, &whole);
+    }
+    variants
+}
+
+/// The axes of which `[matrix.gate]` wants each combination.
+fn read_gate(
+    problems: &mut Vec<Problem>,
+    axes: &[Axis<'_>],
+    tree: &Tree<'_>,
+) -> Option<Vec<usize>> {
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Gate {
+        #[serde(default)]
+        whole: Vec<Spanned<String>>,
+    }
+    let gate: Gate = read(tree, problems)?;
+    let number = |name: &Spanned<String>| {
+        let found = axes.iter().position(|axis| axis.name == *name.get_ref());
+        if found.is_none() {
+            let known = axes.iter().map(|axis| axis.name.as_str());
+            problems.push(Problem::unknown("axis", name.get_ref(), known, name.span()));
+        }
+        found
+    };
+    Some(gate.whole.iter().filter_map(number).collect())
+}
+
+/// Marks those that stand for all in the gate tier.
+fn choose(variants: &mut [Variant<'_>], axes: &[Axis<'_>], whole: &[usize]) {
+    let number = |(axis, (_, value)): (&Axis<'_>, &(String, String))| {
+        axis.values.iter().position(|one| one.name == *value).unwrap_or_default()
+    };
+    let numbers: Vec<Vec<usize>> = variants
+        .iter()
+        .map(|variant| axes.iter().zip(&variant.values).map(number).collect())
+        .collect();
+    for (variant, chosen) in variants.iter_mut().zip(pairs::enough(&numbers, whole)) {
+        variant.gate = Some(chosen);
+    }
 }
 
 type Outcomes<'i> = Vec<(Spanned<String>, Vec<Tree<'i>>)>;
@@ -205,6 +253,7 @@ fn spell_out<'i>(
             placeholders: values.iter().flat_map(|value| value.placeholders.clone()).collect(),
             steps: steps.map(|(_, steps)| steps.clone()).unwrap_or_default(),
             values: values_of,
+            gate: None,
         });
     }
     for ((span, _), _) in cells.iter().zip(used).filter(|(_, used)| !used) {

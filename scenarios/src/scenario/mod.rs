@@ -11,6 +11,7 @@ mod expect;
 mod fault;
 mod load;
 mod matrix;
+mod pairs;
 mod resolve;
 mod setup;
 mod step;
