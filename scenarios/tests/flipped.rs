@@ -191,6 +191,22 @@ fn flip_wire(wire: &mut OnWire, check: CheckName) -> bool {
             *count += 100;
             true
         }),
+        CheckName::Repeated => wire.repeated.as_mut().is_some_and(|count| {
+            *count += 100;
+            true
+        }),
+        CheckName::Overtaken => wire.overtaken.as_mut().is_some_and(|count| {
+            *count += 100;
+            true
+        }),
+        CheckName::OuterMax => wire.outer_max.as_mut().is_some_and(|size| {
+            *size = 100;
+            true
+        }),
+        CheckName::IkeFragments => wire
+            .ike_fragments
+            .as_mut()
+            .is_some_and(|fragments| turn(&mut fragments.peer) || turn(&mut fragments.edge)),
         CheckName::Keepalives => wire.keepalives.as_mut().is_some_and(|count| {
             *count += 100;
             true
@@ -248,6 +264,10 @@ fn flip_traffic(traffic: &mut Traffic, check: CheckName) -> bool {
 #[case("natt/keepalives", CheckName::Keepalives)]
 #[case("esp/outer-sizes", CheckName::OuterExactly)]
 #[case("esp/outer-sizes", CheckName::NoFragments)]
+#[case("v2/disturbed", CheckName::Repeated)]
+#[case("v2/disturbed", CheckName::Overtaken)]
+#[case("v1/fragmentation", CheckName::IkeFragments)]
+#[case("v1/fragmentation", CheckName::OuterMax)]
 #[case("edge/ikev1/phase1-matrix", CheckName::Established)]
 #[case("edge/ikev1/phase1-matrix", CheckName::Refused)]
 #[case("edge/ikev1/phase2-matrix", CheckName::Established)]
