@@ -412,8 +412,9 @@ pub fn peer_config(
         mode_config: peer.mode_config,
         ike: peer.ike.iter().map(ike_proposal).collect::<Result<_, _>>()?,
         children,
-        force_encap: false,
+        force_encap: peer.udp_encap,
         keeps_port: peer.keeps_port,
+        nat_traversal: peer.nat_traversal,
         fragmentation: Some(
             peer.fragmentation.as_ref().map_or(Fragmentation::Off, |it| *it.get_ref()),
         ),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use ikeproof_proto::config::ModeConfig;
+use ikeproof_proto::config::{ModeConfig, NatTraversal};
 use toml::Spanned;
 
 use super::expect::{CheckName, Expect, IkeFragments, Ikev1Auth};
@@ -159,6 +159,7 @@ fn peers(peers: &[Peer], out: &mut Vec<Problem>) {
             (peer.mode_config != ModeConfig::Off, "mode_config"),
             (peer.pool.is_some(), "a pool"),
             (peer.keeps_port, "keeps_port"),
+            (peer.nat_traversal != NatTraversal::All, "nat_traversal"),
         ];
         for (_, what) in of_v1.iter().filter(|(is_said, _)| *is_said && peer.version == Version::V2)
         {

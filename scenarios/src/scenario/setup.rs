@@ -238,6 +238,12 @@ pub struct Peer {
     /// Whether it stays on port 500 where there is a NAT, in IKEv1 and as initiator.
     #[serde(default)]
     pub keeps_port: bool,
+    /// Which forms of NAT traversal it announces as initiator, in IKEv1.
+    #[serde(default)]
+    pub nat_traversal: NatTraversal,
+    /// Whether it puts ESP into UDP without a NAT as well.
+    #[serde(default)]
+    pub udp_encap: bool,
     /// Whether it announces MOBIKE.
     #[serde(default)]
     pub mobike: bool,

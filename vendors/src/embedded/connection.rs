@@ -162,6 +162,7 @@ pub(super) fn initiation(
             xauth: connection.login.iter().flat_map(xauth_users).collect(),
             mode_config: connection.mode_config,
             keeps_port: connection.keeps_port,
+            nat_traversal: connection.nat_traversal,
             ..Ikev1Options::default()
         }),
         force_encapsulation: connection.force_encap,

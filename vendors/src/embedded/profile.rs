@@ -7,7 +7,7 @@
 use ikeproof_proto::{
     crypto::suite::{ChildProtocol, Group},
     policy::{
-        Accept, AddressPool, AggressiveWithAddress, Bundle, Ikev1Mode, Ikev1Policy, NameMatch,
+        Accept, AddressPool, AggressiveWithAddress, Bundle, Ikev1Mode, Ikev1Policy, NameMatch, Pfs,
         Profile, Selector as Protected, Versions,
     },
     wire::v2::TrafficSelector,
@@ -52,6 +52,14 @@ pub(super) fn of(config: &PeerConfig) -> Profile {
         let rules = &mut profile.child;
         rules.encr.accept = known(esp().flat_map(|one| &one.encr), |e| proposal::known_encr(*e));
         rules.integ.accept = known(esp().flat_map(|one| &one.integ), |i| proposal::known_integ(*i));
+        // With a group in each proposal there is forward secrecy or no pair.
+        let groups = known(esp().flat_map(|one| &one.groups), |group| Group::from_iana(group.0));
+        if !groups.is_empty() {
+            rules.groups.accept = groups;
+        }
+        if esp().all(|one| !one.groups.is_empty()) {
+            profile.readings.r25 = Pfs::Require;
+        }
         let bundles = children().any(|child| child.over.is_some());
         if bundles {
             profile.readings.r12 = Bundle::Accept;

@@ -6,8 +6,8 @@ use crate::{
     Unsupported,
     peer::{
         Child, ChildProposal, Connection, Cookies, Daemon, Encr, End, Esn, Fragmentation, Group,
-        Identity, IkeProposal, Integ, Login, Mode, ModeConfig, PeerConfig, Prf, Protocol, Selector,
-        Start, Tuned, Version,
+        Identity, IkeProposal, Integ, Login, Mode, ModeConfig, NatTraversal, PeerConfig, Prf,
+        Protocol, Selector, Start, Tuned, Version,
     },
 };
 
@@ -259,6 +259,12 @@ impl Words {
             let why = "pluto moves to port 4500 where it finds a NAT";
             return Err(unsupported("staying on port 500", why));
         }
+        match connection.nat_traversal {
+            // It announces the drafts beside the RFC then.
+            NatTraversal::All => {}
+            NatTraversal::Drafts => lines.push(String::from("nat-ikev1-method=drafts")),
+            NatTraversal::Off => lines.push(String::from("nat-ikev1-method=none")),
+        }
         if let Some(fragmentation) = connection.fragmentation {
             let word = match fragmentation {
                 Fragmentation::Off => "no",
@@ -369,6 +375,11 @@ impl Words {
     ) -> Result<String, Unsupported> {
         let mut parts = Vec::new();
         if protocol == Protocol::Esp {
+            let alone = proposal.integ.is_empty() && !proposal.encr.iter().all(|it| it.is_aead());
+            if alone {
+                let why = "pluto puts HMACs of its own beside it";
+                return Err(unsupported("a cipher without an integrity algorithm", why));
+            }
             parts.push(self.join(proposal.encr.iter().map(|encr| self.encr(*encr)))?);
         }
         if proposal.integ.is_empty() && !proposal.groups.is_empty() {

@@ -5,7 +5,7 @@
 
 use std::{fmt, net::IpAddr, time::Duration};
 
-pub use ikeproof_proto::config::{Fragmentation, ModeConfig};
+pub use ikeproof_proto::config::{Fragmentation, ModeConfig, NatTraversal};
 pub use ikeproof_proto::policy::AddressPool;
 use ikeproof_proto::{crypto::SecretBytes, pki::CertificateSetup, wire::hex};
 use serde::{Deserialize, Serialize};
@@ -130,6 +130,8 @@ pub struct Connection {
     pub force_encap: bool,
     /// Stays on port 500 where there is a NAT, against RFC 3947, section 4 (IKEv1, as initiator).
     pub keeps_port: bool,
+    /// Which forms of NAT traversal it announces as initiator (IKEv1).
+    pub nat_traversal: NatTraversal,
     /// IKE fragmentation; `None` leaves the daemon's default.
     pub fragmentation: Option<Fragmentation>,
     /// MOBIKE (IKEv2); `None` leaves the daemon's default.

@@ -9,8 +9,8 @@ use crate::{
     Unsupported,
     peer::{
         Child, ChildProposal, Connection, Cookies, Daemon, DataPlane, Encr, End, Esn,
-        Fragmentation, Group, Identity, IkeProposal, Integ, Login, Mode, ModeConfig, PeerConfig,
-        Prf, Protocol, Rsa, Secret, Selector, Start, Tuned, Version,
+        Fragmentation, Group, Identity, IkeProposal, Integ, Login, Mode, ModeConfig, NatTraversal,
+        PeerConfig, Prf, Protocol, Rsa, Secret, Selector, Start, Tuned, Version,
     },
 };
 
@@ -169,6 +169,10 @@ fn render_connection(
     if connection.keeps_port {
         let why = "charon moves to port 4500 where it finds a NAT";
         return Err(unsupported(plane, "staying on port 500", why));
+    }
+    if connection.nat_traversal != NatTraversal::All {
+        let why = "charon announces RFC 3947 and its draft 02, and cannot be told otherwise";
+        return Err(unsupported(plane, "a choice of NAT traversal", why));
     }
     if let Some(fragmentation) = connection.fragmentation {
         let word = match fragmentation {

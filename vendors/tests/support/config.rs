@@ -54,6 +54,7 @@ fn side(own: (IpAddr, u8), other: (IpAddr, u8)) -> PeerConfig {
             }],
             force_encap: false,
             keeps_port: false,
+            nat_traversal: ikeproof_vendors::peer::NatTraversal::All,
             fragmentation: None,
             mobike: Some(false),
             dpd: None,

@@ -50,6 +50,7 @@ fn config() -> PeerConfig {
             }],
             force_encap: false,
             keeps_port: false,
+            nat_traversal: NatTraversal::All,
             fragmentation: None,
             mobike: None,
             dpd: None,

@@ -45,6 +45,7 @@ fn connection() -> Connection {
         }],
         force_encap: false,
         keeps_port: false,
+        nat_traversal: NatTraversal::All,
         fragmentation: None,
         mobike: Some(false),
         dpd: None,
