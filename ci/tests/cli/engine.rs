@@ -15,7 +15,7 @@ use nix::sys::signal::Signal;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::{ikeproof, signal_to};
+use crate::support::{REQUIRE_DOCKER, ikeproof, signal_to, skip};
 
 /// Where an engine of this host listens.
 const ENGINE: &str = "/var/run/docker.sock";
@@ -41,11 +41,7 @@ impl Lab {
             Some(_) => "images are not built; run `ikeproof images build`",
             None => "there is no engine",
         };
-        assert!(
-            std::env::var_os("IKEPROOF_REQUIRE_DOCKER").is_none_or(|value| value != "1"),
-            "{test} needs containers: {why}"
-        );
-        println!("SKIP {test}: {why}");
+        skip(test, why, REQUIRE_DOCKER);
         None
     }
 

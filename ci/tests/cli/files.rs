@@ -8,7 +8,7 @@ use ikeproof_proto::io::Command;
 use nix::sys::signal::Signal;
 
 use crate::client::{SUITE, connection, recording_client};
-use crate::support::{LONG, Server, ikeproof};
+use crate::support::{LONG, REQUIRE_TOOLS, Server, ikeproof, skip};
 
 fn run(arguments: &[&str]) -> (Option<i32>, String) {
     let Output { status, stdout, stderr } = ikeproof(arguments).output().unwrap();
@@ -214,7 +214,7 @@ async fn a_capture_of_serve_is_the_same_to_tshark() {
     let arguments = ["decode", path(&pcap), "--keys", path(&keys), "--against-tshark"];
     let (code, said) = run(&[&arguments[..], &ports].concat());
     if code == Some(3) && said.contains("tshark is not installed") {
-        return println!("SKIP: {said}");
+        return skip("a_capture_of_serve", &said, REQUIRE_TOOLS);
     }
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("1 captures,") && said.contains(": 0 differences"), "{said}");

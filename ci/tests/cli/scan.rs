@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use crate::support::Server;
+use crate::support::{REQUIRE_TOOLS, Server, skip};
 
 /// What ike-scan says to one offer of phase 1, in its own numbers: cipher, hash, authentication, group.
 fn scan(port: u16, more: &[&str]) -> String {
@@ -18,8 +18,7 @@ fn scan(port: u16, more: &[&str]) -> String {
 #[test]
 fn a_scanner_finds_the_table_of_phase_1_and_no_more() {
     if Command::new("ike-scan").arg("--version").output().is_err() {
-        println!("SKIP: ike-scan is not installed, so nobody else's scanner was run");
-        return;
+        return skip("a_scanner_finds_the_table", "ike-scan is not installed", REQUIRE_TOOLS);
     }
     let mut server = Server::start(&["--ikev1", "--psk", "ip:127.0.0.1=secret"]);
     let (port, _) = server.ports();

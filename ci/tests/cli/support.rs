@@ -12,11 +12,25 @@ use serde_json::Value;
 /// How long anything may take here.
 pub const LONG: Duration = Duration::from_secs(20);
 
+/// With 1 in it, what needs containers may not be passed over.
+pub const REQUIRE_DOCKER: &str = "IKEPROOF_REQUIRE_DOCKER";
+/// The same for what needs others' programs, as tshark.
+pub const REQUIRE_TOOLS: &str = "IKEPROOF_REQUIRE_TOOLS";
+
 /// A command line of the tool.
 pub fn ikeproof(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ikeproof"));
     command.args(arguments).env_remove("RUST_LOG");
     command
+}
+
+/// Says that a test is passed over and why, unless the environment requires what it lacks.
+pub fn skip(test: &str, why: &str, required_by: &str) {
+    assert!(
+        std::env::var_os(required_by).is_none_or(|value| value != "1"),
+        "{test} is required by {required_by}: {why}"
+    );
+    println!("SKIP {test}: {why}");
 }
 
 /// Sends a signal to a run that was started here.
@@ -35,10 +49,14 @@ pub struct Server {
 impl Server {
     /// Starts it on free ports of 127.0.0.1 and waits until it listens.
     pub fn start(more: &[&str]) -> Self {
-        let mut arguments =
-            vec!["serve", "--listen", "127.0.0.1", "--port", "0", "--nat-port", "0"];
-        arguments.extend(["--events", "json", "--psk", "fqdn:client.example.com=secret"]);
-        arguments.extend(more);
+        let usual = ["--listen", "127.0.0.1", "--port", "0", "--nat-port", "0"];
+        let psk = ["--psk", "fqdn:client.example.com=secret"];
+        Self::with(&[&usual[..], &psk, more].concat())
+    }
+
+    /// Starts it with these options alone and waits until it listens.
+    pub fn with(options: &[&str]) -> Self {
+        let arguments = [&["serve", "--events", "json"], options].concat();
         let mut child = ikeproof(&arguments).stdout(Stdio::piped()).spawn().unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (to, lines) = channel();

@@ -20,6 +20,8 @@ use ikeproof_proto::middlebox::{Datagram, Direction, Transport};
 
 #[path = "support/ikev1.rs"]
 mod ikev1;
+#[path = "support/tools.rs"]
+mod tools;
 
 const EDGE: [u8; 4] = [192, 0, 2, 1];
 const PEER: [u8; 4] = [192, 0, 2, 2];
@@ -31,7 +33,7 @@ fn dissect(capture: &Path, profile: &Path) -> Option<Result<Vec<Packet>, TsharkE
     let tshark = match Tshark::find() {
         Ok(tshark) => tshark,
         Err(error) => {
-            println!("SKIP: {error}");
+            tools::skip(&error.to_string());
             return None;
         }
     };

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod support;
+#[path = "support/tools.rs"]
+mod tools;
 
 use std::net::{IpAddr, SocketAddr};
 use std::process::Command;
@@ -221,7 +223,7 @@ async fn a_capture_shows_what_sockets_hide_and_other_programs_read_it() {
 
     assert_eq!(blocks(&path), summary.frames);
     match Command::new("tshark").args(["-n", "-r"]).arg(&path).output() {
-        Err(error) => println!("SKIP: tshark: {error}"),
+        Err(error) => tools::skip(&format!("tshark: {error}")),
         Ok(output) => {
             let text = String::from_utf8_lossy(&output.stdout).into_owned();
             println!("{text}");

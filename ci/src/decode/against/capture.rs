@@ -234,7 +234,14 @@ mod tests {
     }
 
     fn tshark() -> Option<Tshark> {
-        Tshark::find().inspect_err(|error| println!("SKIP: {error}")).ok()
+        let found = Tshark::find().inspect_err(|error| {
+            assert!(
+                std::env::var_os("IKEPROOF_REQUIRE_TOOLS").is_none_or(|value| value != "1"),
+                "IKEPROOF_REQUIRE_TOOLS is set: {error}"
+            );
+            println!("SKIP: {error}");
+        });
+        found.ok()
     }
 
     /// Sessions of the edge with a real peer: over ESP, and behind a NAT.
