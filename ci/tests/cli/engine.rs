@@ -5,6 +5,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -77,6 +78,11 @@ impl Lab {
         let all = of(&["ps", "--all"]) + &of(&["network", "ls"]);
         let ours = self.folder.path().to_str().unwrap();
         all.lines().filter(|line| line.contains(ours)).map(str::to_owned).collect()
+    }
+
+    /// The locks, and whatever else of these runs is in the folder of the locks.
+    fn locks(&self) -> Vec<PathBuf> {
+        fs::read_dir(self.path("runtime")).unwrap().map(|entry| entry.unwrap().path()).collect()
     }
 }
 
@@ -188,6 +194,25 @@ fn an_interrupted_run_reports_what_was_done_and_leaves_nothing() {
     assert_eq!(report["run"]["complete"], false);
     assert!(!report["cases"].as_array().unwrap().is_empty());
     assert_eq!(lab.left(), [""; 0]);
+}
+
+#[test]
+fn a_killed_run_is_swept_by_the_next() {
+    let Some(lab) = Lab::open("a_killed_run") else { return };
+    let mut run = lab.run("killed", &["--repeat", "50", SHORT]);
+    // The next case is under way.
+    run.passed();
+    run.child.kill().unwrap();
+    assert_eq!(run.child.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
+    let left = lab.left();
+    assert!(left.len() > 1, "a network and containers: {left:?}");
+    assert_eq!(lab.locks().len(), 1);
+
+    let (status, report) = lab.run("next", &[SHORT]).end();
+    assert_eq!(status, Some(0), "{report:#}");
+    assert_eq!(report["run"]["complete"], true);
+    assert_eq!(lab.left(), [""; 0]);
+    assert_eq!(lab.locks(), Vec::<PathBuf>::new());
 }
 
 #[test]
