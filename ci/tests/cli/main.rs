@@ -4,6 +4,7 @@ mod client;
 mod engine;
 mod files;
 mod gate;
+mod peers;
 mod scan;
 mod serve;
 mod support;
