@@ -1,6 +1,7 @@
 //! How long SAs live: what IKEv1 negotiates of it, by time and by volume (RFC 2407, section 4.5; RFC 2409,
 //! appendix A), and what an edge makes of an offer.
 
+use super::attributes::unusable;
 use crate::policy::profile::Profile;
 use crate::policy::readings::LongerLifetime;
 use crate::policy::refusal::{Reason, ReasonKind};
@@ -64,8 +65,16 @@ impl Life {
 }
 
 impl OfferedLife {
-    /// Reads lifetimes, each of which is announced by what it counts.
-    pub(super) fn read(transform: &Transform, type_kind: u16, duration_kind: u16) -> Self {
+    /// Reads lifetimes, each of which is announced by what it counts. Of those that count the same thing
+    /// none may differ from the others (RFC 2407, section 4.5.2).
+    ///
+    /// # Errors
+    /// If one is announced by nothing that is known, or contradicts another.
+    pub(super) fn read(
+        transform: &Transform,
+        type_kind: u16,
+        duration_kind: u16,
+    ) -> Result<Self, Reason> {
         let mut life = Self::default();
         let mut counts = None;
         for attribute in &transform.attributes {
@@ -75,12 +84,21 @@ impl OfferedLife {
                 let counted = match counts {
                     Some(of) if of == u64::from(LifeType::SECONDS.0) => &mut life.seconds,
                     Some(of) if of == u64::from(LifeType::KILOBYTES.0) => &mut life.kilobytes,
-                    _ => continue,
+                    Some(of) => {
+                        return Err(unusable(format!(
+                            "a lifetime counts what is not known ({of})"
+                        )));
+                    }
+                    None => return Err(uncounted()),
                 };
-                *counted = counted.or(attribute.number());
+                let value = attribute.number();
+                if counted.is_some() && *counted != value {
+                    return Err(unusable("there are two lifetimes of one kind".to_owned()));
+                }
+                *counted = value;
             }
         }
-        life
+        Ok(life)
     }
 
     /// Whether it is longer than the own one, by time. Without a word, a default counts.
@@ -138,5 +156,14 @@ impl Profile {
             kilobytes: own.kilobytes,
             tell: longer && self.readings.r20 == LongerLifetime::ResponderLifetime,
         }
+    }
+}
+
+fn uncounted() -> Reason {
+    Reason {
+        rule: "rfc2407-4.5-life-type-before-duration".to_owned(),
+        kind: ReasonKind::Malformed,
+        says: "a lifetime does not say what it counts".to_owned(),
+        change: "put its type before it".to_owned(),
     }
 }

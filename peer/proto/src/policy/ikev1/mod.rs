@@ -5,6 +5,7 @@
 //! (how the ends authenticate, lifetimes, how packets are encapsulated) has rules of its own.
 
 mod answer;
+mod attributes;
 mod identity;
 mod life;
 mod offer;

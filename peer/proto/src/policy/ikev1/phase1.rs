@@ -1,5 +1,6 @@
 //! Phase 1: which transform an edge takes (RFC 2409, section 5 and appendix A).
 
+use super::attributes::{self, Vocabulary};
 use super::life::{Lifetime, OfferedLife};
 use super::table::Ikev1Mode;
 use crate::crypto::suite::{Encr, Group, IkeSuite, Integ, KeyBits};
@@ -134,7 +135,7 @@ impl Profile {
 }
 
 impl Phase1Set {
-    /// Reads a transform, whose attributes all have to be known and each there at most once.
+    /// Reads a transform, whose attributes all have to be known and must not contradict each other.
     pub(super) fn read(proposal: &Proposal, transform: &Transform) -> Result<Self, Reason> {
         let malformed = |rule: &str, says: String, change: &str| Reason {
             rule: rule.to_owned(),
@@ -149,6 +150,7 @@ impl Phase1Set {
             );
             return Err(malformed("rfc2409-5-phase1-single-proposal", says, "offer KEY_IKE"));
         }
+        attributes::check(transform, &VOCABULARY)?;
         let attribute = |kind: Phase1Attr| transform.attribute(kind.0);
         let missing = |what: &str| {
             let says = format!("the transform has no {what}");
@@ -174,7 +176,7 @@ impl Phase1Set {
         let group = group_id.ok_or_else(|| unknown("the Diffie-Hellman group", group))?;
         let auth = Phase1Auth(u16::try_from(auth).map_err(|_| missing("authentication method"))?);
         let (of, value) = (Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0);
-        let life = OfferedLife::read(transform, of, value);
+        let life = OfferedLife::read(transform, of, value)?;
         Ok(Self { suite: IkeSuite { encr, integ, prf, group }, auth, life })
     }
 
@@ -212,3 +214,20 @@ fn hash_of(hash: Phase1Hash) -> Option<Integ> {
         _ => None,
     }
 }
+
+/// There are no pseudo-random functions to name: PRF can only ask for something that nobody knows. Groups
+/// are known by their numbers alone.
+const VOCABULARY: Vocabulary = Vocabulary {
+    understood: &[
+        Phase1Attr::ENCRYPTION.0,
+        Phase1Attr::HASH.0,
+        Phase1Attr::AUTH_METHOD.0,
+        Phase1Attr::GROUP.0,
+        Phase1Attr::LIFE_TYPE.0,
+        Phase1Attr::LIFE_DURATION.0,
+        Phase1Attr::KEY_LENGTH.0,
+    ],
+    repeatable: [Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0],
+    rule: "rfc2408-5.6-transform-attributes-checked",
+    name: |kind| Phase1Attr(kind).to_string(),
+};

@@ -1,5 +1,6 @@
 //! Phase 2: which transform an edge takes for an SA of ESP or AH (RFC 2407, sections 4.4 and 4.5).
 
+use super::attributes::{self, Vocabulary};
 use super::life::{Lifetime, OfferedLife};
 use crate::crypto::suite::{ChildProtocol, ChildSuite, Encr, Esn, Group, Integ};
 use crate::policy::algorithm::Algorithm;
@@ -228,7 +229,8 @@ fn first_of(
 }
 
 impl Phase2Set {
-    /// Reads a transform of `protocol`.
+    /// Reads a transform of `protocol`, whose attributes all have to be known and must not contradict each
+    /// other.
     pub(super) fn read(protocol: ProtocolId, transform: &Transform) -> Result<Self, Reason> {
         let refuse = |rule: &str, kind, says: String, change: &str| Reason {
             rule: rule.to_owned(),
@@ -240,14 +242,7 @@ impl Phase2Set {
             let rule = "rfc2408-5.6-transform-unknown-ignored";
             refuse(rule, ReasonKind::NotListed, says, "offer another transform as well")
         };
-        let known = Phase2Attr::LIFE_TYPE.0..=Phase2Attr::AUTH_KEY_LENGTH.0;
-        if let Some(strange) =
-            transform.attributes.iter().find(|found| !known.contains(&found.kind()))
-        {
-            let says = format!("attribute {} is not known", strange.kind());
-            let rule = "rfc2407-4.5.3-unknown-attribute-aborts";
-            return Err(refuse(rule, ReasonKind::Malformed, says, "leave it out"));
-        }
+        attributes::check(transform, &VOCABULARY)?;
         let attribute = |kind: Phase2Attr| transform.attribute(kind.0);
         let integ = match attribute(Phase2Attr::AUTH) {
             None => Integ::None,
@@ -288,8 +283,9 @@ impl Phase2Set {
             }
         };
         let esn = match attribute(Phase2Attr::ESN) {
+            None => Esn::No,
             Some(1) => Esn::Yes,
-            _ => Esn::No,
+            Some(other) => return Err(unknown(format!("ESN {other} is not accepted"))),
         };
         let Some(Ok(encapsulation)) = attribute(Phase2Attr::ENCAPSULATION).map(u16::try_from)
         else {
@@ -298,7 +294,7 @@ impl Phase2Set {
             return Err(refuse(rule, ReasonKind::Malformed, says, "name tunnel mode"));
         };
         let (of, value) = (Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0);
-        let life = OfferedLife::read(transform, of, value);
+        let life = OfferedLife::read(transform, of, value)?;
         let used = if encr.is_aead() { Integ::None } else { integ };
         let suite = ChildSuite { protocol, encr, integ: used, esn, group };
         Ok(Self { suite, integ, encapsulation: Encapsulation(encapsulation), life })
@@ -342,3 +338,20 @@ fn hash_of(transform: AhTransform) -> Option<Integ> {
         _ => None,
     }
 }
+
+/// Key rounds, compression and ECN (RFC 3168, section 9.2) are defined, and not for anything that is
+/// known here.
+const VOCABULARY: Vocabulary = Vocabulary {
+    understood: &[
+        Phase2Attr::LIFE_TYPE.0,
+        Phase2Attr::LIFE_DURATION.0,
+        Phase2Attr::GROUP.0,
+        Phase2Attr::ENCAPSULATION.0,
+        Phase2Attr::AUTH.0,
+        Phase2Attr::KEY_LENGTH.0,
+        Phase2Attr::ESN.0,
+    ],
+    repeatable: [Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0],
+    rule: "rfc2407-4.5.3-unknown-attribute-aborts",
+    name: |kind| Phase2Attr(kind).to_string(),
+};

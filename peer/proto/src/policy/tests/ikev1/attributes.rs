@@ -1,0 +1,107 @@
+//! Attributes that a transform cannot be chosen with, and those that are only written in another way.
+
+use super::*;
+
+fn short(kind: u16, value: u16) -> Attribute {
+    Attribute::Tv { kind, value }
+}
+
+/// Whether phase 1 takes a transform with more attributes, or by which rule it does not. The answer has them
+/// all, as whoever chooses a transform goes by all of it.
+fn phase1_with(more: &[Attribute]) -> Result<(), String> {
+    let mut offer = phase1(&["aes128-sha1-modp1024"]);
+    offer.proposals[0].transforms[0].attributes.extend_from_slice(more);
+    let choice = Profile::lenient("test").select_phase1(&offer, &MAIN);
+    choice.map(|choice| assert_eq!(choice.chosen, offer.proposals[0])).map_err(rule_of)
+}
+
+/// The same for phase 2.
+fn phase2_with(child: &str, more: &[Attribute]) -> Result<(), String> {
+    let mut offer = phase2(&[child], Encapsulation::TUNNEL);
+    offer.proposals[0].transforms[0].attributes.extend_from_slice(more);
+    let choice = Profile::lenient("test").select_phase2(&offer, &TUNNEL);
+    choice.map(|choice| assert_eq!(choice.chosen, offer.proposals[0])).map_err(rule_of)
+}
+
+fn rule_of(refusal: Refusal) -> String {
+    let [proposal] = refusal.proposals.as_slice() else { panic!("not one: {refusal}") };
+    let [reason] = proposal.reasons.as_slice() else { panic!("not one: {refusal}") };
+    reason.rule.clone()
+}
+
+const CHECKED: &str = "rfc2408-5.6-transform-attributes-checked";
+const UNKNOWN: &str = "rfc2407-4.5.3-unknown-attribute-aborts";
+const UNTYPED: &str = "rfc2407-4.5-life-type-before-duration";
+
+#[rstest]
+#[case::nothing(&[], None)]
+// There is no pseudo-random function that the attribute could name (RFC 2409, appendix A).
+#[case::prf(&[short(Phase1Attr::PRF.0, 1)], Some(CHECKED))]
+#[case::prime(&[short(Phase1Attr::GROUP_PRIME.0, 23)], Some(CHECKED))]
+#[case::private(&[short(16_384, 1)], Some(CHECKED))]
+#[case::not_defined(&[short(17, 1)], Some(CHECKED))]
+#[case::other_cipher(&[short(Phase1Attr::ENCRYPTION.0, 5)], Some(CHECKED))]
+#[case::other_group(&[short(Phase1Attr::GROUP.0, 14)], Some(CHECKED))]
+#[case::other_key_length(&[Attribute::key_length(256)], Some(CHECKED))]
+#[case::same_cipher(&[short(Phase1Attr::ENCRYPTION.0, 7)], None)]
+#[case::same_group_in_the_other_form(
+    &[Attribute::Tlv { kind: Phase1Attr::GROUP.0, value: vec![0, 2] }],
+    None
+)]
+#[case::no_number(&[Attribute::Tlv { kind: Phase1Attr::GROUP.0, value: vec![] }], Some(CHECKED))]
+#[case::other_seconds(&[short(11, 1), short(12, 100)], Some(CHECKED))]
+#[case::same_seconds(&[short(11, 1), short(12, 28_800)], None)]
+#[case::kilobytes_as_well(&[short(11, 2), short(12, 100)], None)]
+#[case::counts_what_nobody_knows(&[short(11, 3), short(12, 100)], Some(CHECKED))]
+fn phase_1_goes_by_all_attributes(#[case] more: &[Attribute], #[case] rule: Option<&str>) {
+    assert_eq!(phase1_with(more).err().as_deref(), rule);
+}
+
+#[rstest]
+#[case::nothing(&[], None)]
+#[case::private(&[short(16_384, 1)], Some(UNKNOWN))]
+#[case::not_defined(&[short(999, 1)], Some(UNKNOWN))]
+#[case::key_rounds(&[short(Phase2Attr::KEY_ROUNDS.0, 10)], Some(UNKNOWN))]
+#[case::compression(&[short(Phase2Attr::COMPRESS_DICTIONARY.0, 8)], Some(UNKNOWN))]
+#[case::ecn(&[short(Phase2Attr::ECN_TUNNEL.0, 1)], Some(UNKNOWN))]
+#[case::other_hash(&[short(Phase2Attr::AUTH.0, 1)], Some(CHECKED))]
+#[case::other_mode(&[short(Phase2Attr::ENCAPSULATION.0, 2)], Some(CHECKED))]
+#[case::other_key_length(&[short(Phase2Attr::KEY_LENGTH.0, 256)], Some(CHECKED))]
+#[case::same_hash(&[short(Phase2Attr::AUTH.0, 2)], None)]
+#[case::same_mode(&[short(Phase2Attr::ENCAPSULATION.0, 1)], None)]
+// rfc2407-4.5.2-repeated-attributes-parsed
+#[case::kilobytes_as_well(&[short(1, 2), short(2, 100)], None)]
+#[case::same_seconds(&[short(1, 1), short(2, 3600)], None)]
+#[case::other_seconds(&[short(1, 1), short(2, 100)], Some(CHECKED))]
+#[case::counts_what_nobody_knows(&[short(1, 3), short(2, 100)], Some(CHECKED))]
+#[case::strange_esn(&[short(Phase2Attr::ESN.0, 2)], Some("rfc2408-5.6-transform-unknown-ignored"))]
+fn phase_2_goes_by_all_attributes(#[case] more: &[Attribute], #[case] rule: Option<&str>) {
+    assert_eq!(phase2_with("aes128-sha1", more).err().as_deref(), rule);
+}
+
+#[test]
+fn a_lifetime_says_what_it_counts() {
+    let without_type = |offer: &mut Sa, kind: u16| {
+        let attributes = &mut offer.proposals[0].transforms[0].attributes;
+        attributes.retain(|attribute| attribute.kind() != kind);
+    };
+    let profile = Profile::lenient("test");
+    let mut offer = phase1(&["aes128-sha1-modp1024"]);
+    without_type(&mut offer, Phase1Attr::LIFE_TYPE.0);
+    assert_eq!(profile.select_phase1(&offer, &MAIN).map_err(rule_of).unwrap_err(), UNTYPED);
+    let mut offer = phase2(&["aes128-sha1"], Encapsulation::TUNNEL);
+    without_type(&mut offer, Phase2Attr::LIFE_TYPE.0);
+    assert_eq!(profile.select_phase2(&offer, &TUNNEL).map_err(rule_of).unwrap_err(), UNTYPED);
+    // Without a lifetime the own one counts.
+    without_type(&mut offer, Phase2Attr::LIFE_DURATION.0);
+    let lifetime = profile.select_phase2(&offer, &TUNNEL).unwrap().lifetime;
+    assert_eq!(lifetime.seconds, profile.timers.child_life);
+}
+
+#[test]
+fn what_cannot_be_gone_by_makes_one_transform_unusable_and_not_the_offer() {
+    let mut offer = phase1(&["aes256-sha256-modp2048", "3des-sha1-modp1024"]);
+    offer.proposals[0].transforms[0].attributes.push(short(Phase1Attr::PRF.0, 1));
+    let choice = Profile::lenient("test").select_phase1(&offer, &MAIN).unwrap();
+    assert_eq!(choice.suite.to_string(), "3des-sha1-modp1024");
+}
