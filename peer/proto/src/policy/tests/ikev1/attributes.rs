@@ -1,6 +1,7 @@
 //! Attributes that a transform cannot be chosen with, and those that are only written in another way.
 
 use super::*;
+use crate::wire::v1::num::Phase2Auth;
 
 fn short(kind: u16, value: u16) -> Attribute {
     Attribute::Tv { kind, value }
@@ -104,4 +105,72 @@ fn what_cannot_be_gone_by_makes_one_transform_unusable_and_not_the_offer() {
     offer.proposals[0].transforms[0].attributes.push(short(Phase1Attr::PRF.0, 1));
     let choice = Profile::lenient("test").select_phase1(&offer, &MAIN).unwrap();
     assert_eq!(choice.suite.to_string(), "3des-sha1-modp1024");
+}
+
+#[rstest]
+// rfc2407-4.5-auth-alg-esp-null
+#[case::null_alone("null", Some("R07"))]
+#[case::null_and_none("null-none", Some("R07"))]
+#[case::null_and_hmac("null-md5", None)]
+#[case::cbc_alone("aes128", Some("rfc8221-4-esp-no-unauthenticated"))]
+#[case::cbc_and_hmac("aes128-md5", None)]
+#[case::gcm_alone("aes128gcm16", None)]
+fn encryption_without_integrity_is_refused(#[case] child: &str, #[case] rule: Option<&str>) {
+    assert_eq!(phase2_with(child, &[]).err().as_deref(), rule);
+}
+
+#[test]
+fn null_without_integrity_is_what_the_attribute_is_missing_for() {
+    let mut offer = phase2(&["null-sha1"], Encapsulation::TUNNEL);
+    let profile = Profile::lenient("test");
+    assert!(profile.select_phase2(&offer, &TUNNEL).is_ok());
+    let attributes = &mut offer.proposals[0].transforms[0].attributes;
+    attributes.retain(|attribute| *attribute != short(5, Phase2Auth::HMAC_SHA1.0));
+    assert_eq!(profile.select_phase2(&offer, &TUNNEL).map_err(rule_of).unwrap_err(), "R07");
+}
+
+/// A profile whose table for IKEv1 has its own word on extended sequence numbers.
+fn with_esn(ikev2: bool, ikev1: bool, r26: EsnOffer) -> Profile {
+    let mut profile = Profile::lenient("test");
+    profile.readings.r26 = r26;
+    let of = |accept| EsnPolicy { accept, rule: "F30".to_owned() };
+    let mut child = profile.child.clone();
+    (profile.child.esn, child.esn) = (of(ikev2), of(ikev1));
+    let modes = Accept::new([Ikev1Mode::Main], "M");
+    let ike = profile.ike.clone();
+    profile.ikev1 = Some(Ikev1Policy { modes, ike, child, commit: false });
+    profile.for_ikev1()
+}
+
+#[rstest]
+#[case::of_ikev1(false, true, "aes128gcm16-esn", Ok("aes128gcm16-esn"))]
+#[case::of_ikev2_alone(true, false, "aes128gcm16-esn", Err("F30 (R26)"))]
+#[case::of_none(false, false, "aes128gcm16-esn", Err("F30 (R26)"))]
+#[case::not_asked_for(false, true, "aes128gcm16", Ok("aes128gcm16"))]
+#[case::not_asked_for_nor_accepted(false, false, "aes128gcm16", Ok("aes128gcm16"))]
+fn extended_sequence_numbers_go_by_the_table_of_ikev1(
+    #[case] ikev2: bool,
+    #[case] ikev1: bool,
+    #[case] child: &str,
+    #[case] expected: Result<&str, &str>,
+) {
+    let profile = with_esn(ikev2, ikev1, EsnOffer::PickNone);
+    let chosen = profile.select_phase2(&phase2(&[child], Encapsulation::TUNNEL), &TUNNEL);
+    let chosen = chosen.map(|choice| choice.suite.to_string()).map_err(rule_of);
+    assert_eq!(chosen, expected.map(str::to_owned).map_err(str::to_owned));
+}
+
+#[test]
+fn an_offer_with_and_without_esn_goes_by_reading_r26_set_by_set() {
+    // In IKEv1 each set is one or the other, so refusing any of them leaves the sets without.
+    let mut offer = phase2(&["aes128gcm16-esn", "aes128gcm16"], Encapsulation::TUNNEL);
+    for reading in [EsnOffer::PickNone, EsnOffer::RefuseAny] {
+        let profile = with_esn(true, false, reading);
+        let choice = profile.select_phase2(&offer, &TUNNEL).unwrap();
+        assert_eq!(choice.suite.to_string(), "aes128gcm16", "{reading:?}");
+    }
+    offer.proposals.truncate(1);
+    let strict = with_esn(true, false, EsnOffer::RefuseAny);
+    let refused = strict.select_phase2(&offer, &TUNNEL).map_err(rule_of).unwrap_err();
+    assert_eq!(refused, "R26 (F30)");
 }
