@@ -2,13 +2,13 @@
 //! that IKEv1 wants.
 
 use super::life::Life;
-use crate::crypto::suite::{Encr, Esn, Group, Integ};
+use crate::crypto::suite::{Encr, Esn, Group, IcvBytes, Integ};
 use crate::policy::algorithm::Algorithm;
 use crate::wire::attribute::Attribute;
 use crate::wire::num::ProtocolId;
 use crate::wire::v1::num::{
-    AhTransform, Encapsulation, Phase1Attr, Phase1Auth, Phase1Encr, Phase1Hash, Phase2Attr,
-    Phase2Auth,
+    AhTransform, Encapsulation, EspTransform, Phase1Attr, Phase1Auth, Phase1Encr, Phase1Hash,
+    Phase2Attr, Phase2Auth,
 };
 use crate::wire::v1::{KEY_IKE, Proposal, Sa, Transform};
 use crate::wire::v2;
@@ -102,8 +102,8 @@ fn phase2_sets(proposal: &v2::Proposal, offer: &Phase2Offer) -> Vec<(u8, Vec<Att
     for encr in encrs {
         for integ in &integs {
             let auth = integ.and_then(phase2_auth);
-            let (cipher, bits) = encr.iana();
-            let id = if is_ah { integ.and_then(ah_transform) } else { u8::try_from(cipher).ok() };
+            let bits = encr.iana().1;
+            let id = if is_ah { integ.and_then(ah_transform) } else { esp_transform(encr) };
             let Some(id) = id else { continue };
             let (of, value) = (Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0);
             let mut attributes = offer.life.attributes(of, value);
@@ -160,6 +160,21 @@ fn phase2_auth(integ: Integ) -> Option<Phase2Auth> {
         Integ::HmacSha512_256 => Some(Phase2Auth::HMAC_SHA2_512),
         Integ::None => None,
     }
+}
+
+fn esp_transform(encr: Encr) -> Option<u8> {
+    let transform = match encr {
+        Encr::TripleDesCbc => EspTransform::TRIPLE_DES,
+        Encr::Null => EspTransform::NULL,
+        Encr::AesCbc(_) => EspTransform::AES_CBC,
+        Encr::AesGcm { icv: IcvBytes::I8, .. } => EspTransform::AES_GCM_8,
+        Encr::AesGcm { icv: IcvBytes::I12, .. } => EspTransform::AES_GCM_12,
+        Encr::AesGcm { icv: IcvBytes::I16, .. } => EspTransform::AES_GCM_16,
+        Encr::NullAuthAesGmac(_) => EspTransform::NULL_AUTH_AES_GMAC,
+        // RFC 7634 has a number for IKEv2 alone.
+        Encr::ChaCha20Poly1305 => return None,
+    };
+    Some(transform.0)
 }
 
 fn ah_transform(integ: Integ) -> Option<u8> {

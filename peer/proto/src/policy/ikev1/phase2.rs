@@ -2,7 +2,7 @@
 
 use super::attributes::{self, Vocabulary};
 use super::life::{Lifetime, OfferedLife};
-use crate::crypto::suite::{ChildProtocol, ChildSuite, Encr, Esn, Group, Integ};
+use crate::crypto::suite::{ChildProtocol, ChildSuite, Encr, Esn, Group, Integ, KeyBits};
 use crate::policy::algorithm::Algorithm;
 use crate::policy::child::ChildContext;
 use crate::policy::ike::MAX_COMBINATIONS;
@@ -10,7 +10,7 @@ use crate::policy::profile::{Order, Profile};
 use crate::policy::readings::Bundle;
 use crate::policy::refusal::{ProposalRefusal, Reason, ReasonKind, Refusal};
 use crate::wire::num::{GroupId, ProtocolId};
-use crate::wire::v1::num::{AhTransform, Encapsulation, Phase2Attr, Phase2Auth};
+use crate::wire::v1::num::{AhTransform, Encapsulation, EspTransform, Phase2Attr, Phase2Auth};
 use crate::wire::v1::{Proposal, Sa, Transform};
 use crate::wire::v2;
 
@@ -254,12 +254,8 @@ impl Phase2Set {
         };
         let (protocol, encr) = match protocol {
             ProtocolId::ESP => {
-                let bits = attribute(Phase2Attr::KEY_LENGTH).map(u16::try_from);
-                let encr = match bits {
-                    None => Encr::from_iana(transform.id.into(), None),
-                    Some(Ok(bits)) => Encr::from_iana(transform.id.into(), Some(bits)),
-                    Some(Err(_)) => None,
-                };
+                let bits = attribute(Phase2Attr::KEY_LENGTH);
+                let encr = cipher_of(EspTransform(transform.id), bits);
                 let what = || format!("ESP transform {} is not accepted so", transform.id);
                 (ChildProtocol::Esp, encr.ok_or_else(|| unknown(what()))?)
             }
@@ -314,6 +310,21 @@ impl Phase2Set {
         transforms.push(esn.transform());
         let Proposal { number, protocol, ref spi, .. } = *proposal;
         v2::Proposal { number, protocol, spi: spi.clone(), transforms }
+    }
+}
+
+/// The numbers are those of IKEv2 as far as both have one; with others they mean something else.
+fn cipher_of(transform: EspTransform, key_length: Option<u64>) -> Option<Encr> {
+    let bits = key_length.map(u16::try_from).transpose().ok()?;
+    match transform {
+        EspTransform::TRIPLE_DES
+        | EspTransform::NULL
+        | EspTransform::AES_CBC
+        | EspTransform::AES_GCM_8
+        | EspTransform::AES_GCM_12
+        | EspTransform::AES_GCM_16 => Encr::from_iana(transform.0.into(), bits),
+        EspTransform::NULL_AUTH_AES_GMAC => KeyBits::from_bits(bits?).map(Encr::NullAuthAesGmac),
+        _ => None,
     }
 }
 

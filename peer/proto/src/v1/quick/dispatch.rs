@@ -129,7 +129,7 @@ impl Established {
             Some(quick) => {
                 self.quick.insert(message_id, Quick::Second(Box::new(quick)));
             }
-            None => unasked("no ID payload can say that", cx),
+            None => unasked("IKEv1 has no numbers for that", cx),
         }
     }
 

@@ -87,6 +87,10 @@ impl AwaitSecond {
             &ask.proposals,
             &Phase2Offer { spi: spi_in, over_spi: over_spi.unwrap_or(spi_in), life, encapsulation },
         );
+        if offer.proposals.is_empty() {
+            [Some(spi_in), over_spi].into_iter().flatten().for_each(|spi| cx.free_child_spi(spi));
+            return None;
+        }
         let group = group_of(&offer);
         let pair = group.and_then(|group| {
             let random = cx.entropy.bytes(Label::KEY_EXCHANGE, ike.0, dh::random_len(group));

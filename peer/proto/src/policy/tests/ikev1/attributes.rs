@@ -1,6 +1,7 @@
 //! Attributes that a transform cannot be chosen with, and those that are only written in another way.
 
 use super::*;
+use crate::crypto::suite::Encr;
 use crate::wire::v1::num::Phase2Auth;
 
 fn short(kind: u16, value: u16) -> Attribute {
@@ -127,6 +128,42 @@ fn null_without_integrity_is_what_the_attribute_is_missing_for() {
     let attributes = &mut offer.proposals[0].transforms[0].attributes;
     attributes.retain(|attribute| *attribute != short(5, Phase2Auth::HMAC_SHA1.0));
     assert_eq!(profile.select_phase2(&offer, &TUNNEL).map_err(rule_of).unwrap_err(), "R07");
+}
+
+#[rstest]
+// In IKEv1 that is SEED (of 128 bits), and what has number 28 in IKEv2 has none.
+#[case::gmac_of_ikev2(21)]
+#[case::chacha_of_ikev2(28)]
+#[case::ccm(16)]
+fn ciphers_are_known_by_the_numbers_of_ikev1(
+    #[case] id: u8,
+    #[values(None, Some(128))] bits: Option<u16>,
+) {
+    let mut profile = Profile::lenient("test");
+    profile.child.encr = Accept::new(Encr::all().collect::<Vec<_>>(), "all");
+    let mut offer = phase2(&["aes128gcm16"], Encapsulation::TUNNEL);
+    assert!(profile.select_phase2(&offer, &TUNNEL).is_ok());
+    let transform = &mut offer.proposals[0].transforms[0];
+    transform.id = id;
+    transform.attributes.retain(|attribute| attribute.kind() != Phase2Attr::KEY_LENGTH.0);
+    transform.attributes.extend(bits.map(|bits| short(Phase2Attr::KEY_LENGTH.0, bits)));
+    let refused = profile.select_phase2(&offer, &TUNNEL).map_err(rule_of).unwrap_err();
+    assert_eq!(refused, "rfc2408-5.6-transform-unknown-ignored");
+}
+
+#[test]
+fn a_cipher_is_offered_by_its_number_in_ikev1_or_not_at_all() {
+    for encr in Encr::all() {
+        let words = if encr.is_aead() { encr.to_string() } else { format!("{encr}-sha1") };
+        let offer = phase2(&[&words], Encapsulation::TUNNEL);
+        let mut profile = Profile::lenient("test");
+        profile.child.encr = Accept::new([encr], "all");
+        let read = profile.select_phase2(&offer, &TUNNEL).map(|choice| choice.suite.to_string());
+        match encr {
+            Encr::ChaCha20Poly1305 => assert_eq!(offer.proposals, []),
+            _ => assert_eq!(read, Ok(words)),
+        }
+    }
 }
 
 /// A profile whose table for IKEv1 has its own word on extended sequence numbers.
