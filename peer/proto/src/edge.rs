@@ -152,6 +152,12 @@ impl Edge {
         &self.data_plane
     }
 
+    /// The data plane, to bring it to where a test begins.
+    #[cfg(test)]
+    pub(crate) fn data_plane_mut(&mut self) -> &mut DataPlane {
+        &mut self.data_plane
+    }
+
     /// The clock of one IKE SA; see [`Endpoint::clock_of`].
     pub fn clock_of(&self, ike: IkeHandle, now: Time) -> Option<SaClock> {
         self.endpoint.clock_of(ike, now)

@@ -218,8 +218,13 @@ impl Endpoint {
                 message_id: header.message_id,
             };
             let notify = Notify::new(NotifyType::INVALID_MAJOR_VERSION, Vec::new());
-            if let Some(answer) = self.cx.plain(&envelope, &[Payload::Notify(notify)]) {
-                self.cx.transmit(path, &answer);
+            let bound = len.saturating_mul(self.cx.config.limits.amplification);
+            match self.cx.plain(&envelope, &[Payload::Notify(notify)]) {
+                Some(answer) if answer.len() > bound => {
+                    self.cx.dropped(path.remote, len, DropReason::Amplification);
+                }
+                Some(answer) => self.cx.transmit(path, &answer),
+                None => {}
             }
         }
         self.cx.dropped(path.remote, len, DropReason::MajorVersion { major });

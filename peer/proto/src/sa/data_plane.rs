@@ -325,6 +325,13 @@ impl DataPlane {
         self.inbound.len()
     }
 
+    /// Lets the SAs that send through a tunnel go on behind this sequence number.
+    #[cfg(test)]
+    pub(crate) fn set_sequence(&mut self, tunnel: TunnelId, sequence: u32) {
+        let held = self.tunnels.get_mut(&tunnel).into_iter();
+        held.flat_map(|tunnel| &mut tunnel.outbound).for_each(|it| it.sa.set_sequence(sequence));
+    }
+
     /// The SAs of a tunnel for sending, with whether they are active.
     pub fn outbound(&self, tunnel: TunnelId) -> impl Iterator<Item = (&OutboundSa, bool)> {
         let held = self.tunnels.get(&tunnel).into_iter().flat_map(|tunnel| &tunnel.outbound);

@@ -16,6 +16,8 @@ use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
 use crate::time::Time;
 use crate::wire::{AH_PROTOCOL, ExchangeType, PayloadType, TransformType};
 
+mod answers;
+
 const OFFER: &str = "aes256-sha256-ecp256";
 
 fn connected(initiator: EndpointConfig, responder: EndpointConfig) -> Pair {
