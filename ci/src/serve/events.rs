@@ -97,11 +97,12 @@ impl Peers {
             Event::InitRepeated { ike, because } => {
                 Shown::InitRepeated { peer: self.peer(*ike), because: because.to_string() }
             }
-            Event::GroupRefused { remote, offered, wanted } => {
-                group_refused(*remote, *offered, *wanted)
+            Event::GroupRefused { remote, offered, wanted, answer } => {
+                group_refused(*remote, *offered, *wanted, *answer)
             }
             Event::ProposalRefused { ike, remote, what, refusal, answer } => {
-                let (ike, answer) = (ike.map(|ike| ike.to_string()), answer.to_string());
+                let ike = ike.map(|ike| ike.to_string());
+                let answer = answer.map(|answer| answer.to_string());
                 let sa = if *what == Offer::Ike { "ike" } else { "child" };
                 Shown::ProposalRefused(Box::new(refused(ike, *remote, sa, answer, refusal)))
             }
@@ -280,8 +281,14 @@ fn dropped(remote: SocketAddr, octets: usize, reason: &DropReason) -> Shown {
     }
 }
 
-fn group_refused(remote: SocketAddr, offered: u16, wanted: u16) -> Shown {
-    Shown::GroupRefused { remote, offered: group(offered), wanted: group(wanted) }
+fn group_refused(
+    remote: SocketAddr,
+    offered: u16,
+    wanted: u16,
+    answer: Option<Notification>,
+) -> Shown {
+    let answer = answer.map(|answer| answer.to_string());
+    Shown::GroupRefused { remote, offered: group(offered), wanted: group(wanted), answer }
 }
 
 fn spi_told(ike: Option<IkeHandle>, remote: SocketAddr, number: u32) -> Shown {
@@ -315,7 +322,7 @@ fn refused(
     ike: Option<String>,
     remote: SocketAddr,
     sa: &'static str,
-    answer: String,
+    answer: Option<String>,
     refusal: &Refusal,
 ) -> ProposalRefused {
     let mut shown = ProposalRefused {

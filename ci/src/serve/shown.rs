@@ -59,6 +59,7 @@ pub enum Shown {
         remote: SocketAddr,
         offered: String,
         wanted: String,
+        answer: Option<String>,
     },
     ProposalRefused(Box<ProposalRefused>),
     IdentityRefused {
@@ -277,7 +278,7 @@ pub struct ProposalRefused {
     pub ike: Option<String>,
     pub remote: SocketAddr,
     pub sa: &'static str,
-    pub answer: String,
+    pub answer: Option<String>,
     pub proposals: Vec<Proposal>,
     pub more: usize,
     pub rules: Vec<String>,

@@ -32,10 +32,8 @@ fn said(shown: &Shown) -> (String, String) {
         Shown::InitRepeated { peer, because } => {
             (name(peer), format!("IKE_SA_INIT is sent anew: {because}"))
         }
-        Shown::GroupRefused { remote, offered, wanted } => {
-            let said =
-                format!("sent a KE payload of {offered}; INVALID_KE_PAYLOAD asks for {wanted}");
-            (remote.to_string(), said)
+        Shown::GroupRefused { remote, offered, wanted, answer } => {
+            (remote.to_string(), other_group(offered, wanted, answer.as_deref()))
         }
         Shown::ProposalRefused(it) => (it.remote.to_string(), refusal(it)),
         Shown::IdentityRefused { peer, id, rule, says, .. } => {
@@ -184,9 +182,21 @@ fn child_up(it: &ChildUp) -> String {
     )
 }
 
+fn other_group(offered: &str, wanted: &str, answer: Option<&str>) -> String {
+    let asks = match answer {
+        Some(answer) => format!("{answer} asks for {wanted}"),
+        None => format!("{wanted} is wanted, and there was no answer"),
+    };
+    format!("sent a KE payload of {offered}; {asks}")
+}
+
 fn refusal(it: &ProposalRefused) -> String {
     let sa = if it.sa == "ike" { "an IKE SA" } else { "a Child SA" };
-    let mut said = format!("REFUSED: the offer for {sa}, with {}", it.answer);
+    let how = it
+        .answer
+        .as_ref()
+        .map_or_else(|| "without an answer".to_owned(), |it| format!("with {it}"));
+    let mut said = format!("REFUSED: the offer for {sa}, {how}");
     if it.proposals.is_empty() {
         let _ = write!(said, "\n{INDENT}the offer holds no proposal");
     }
@@ -257,7 +267,7 @@ mod tests {
             ike: None,
             remote: "192.0.2.7:500".parse().unwrap(),
             sa: "ike",
-            answer: "NO_PROPOSAL_CHOSEN".to_owned(),
+            answer: Some("NO_PROPOSAL_CHOSEN".to_owned()),
             proposals: vec![Proposal { number: 1, nearest, reasons: vec![reason] }],
             more: 2,
             rules: Vec::new(),

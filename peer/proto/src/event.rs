@@ -64,14 +64,17 @@ pub enum Event {
         /// COOKIE or INVALID_KE_PAYLOAD.
         because: NotifyType,
     },
-    /// The KE payload is of another group than the one chosen: INVALID_KE_PAYLOAD was sent.
+    /// The KE payload is of another group than the one chosen.
     GroupRefused {
         /// The peer.
         remote: SocketAddr,
         /// The number of the group that came.
         offered: u16,
-        /// The number of the group that was asked for.
+        /// The number of the group that is asked for.
         wanted: u16,
+        /// What the peer is told, if anything.
+        #[serde(default = "invalid_ke", skip_serializing_if = "is_invalid_ke")]
+        answer: Option<Notification>,
     },
     /// An offer was refused, and by which rules.
     ProposalRefused {
@@ -83,8 +86,9 @@ pub enum Event {
         what: Offer,
         /// The rules that refused it, proposal by proposal.
         refusal: Refusal,
-        /// The answer given.
-        answer: Notification,
+        /// What the peer is told, if anything.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        answer: Option<Notification>,
     },
     /// An identity was refused before its secret was looked at, or it is not known.
     IdentityRefused {
@@ -375,6 +379,16 @@ fn failed() -> Option<Notification> {
 
 fn is_failed(answer: &Option<Notification>) -> bool {
     *answer == failed()
+}
+
+/// What IKEv2 says to a value of another group.
+#[expect(clippy::unnecessary_wraps, reason = "the default of a field that is an option")]
+fn invalid_ke() -> Option<Notification> {
+    Some(NotifyType::INVALID_KE_PAYLOAD.into())
+}
+
+fn is_invalid_ke(answer: &Option<Notification>) -> bool {
+    *answer == invalid_ke()
 }
 
 /// The facts of an IKE SA that is up.

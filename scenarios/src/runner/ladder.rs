@@ -215,7 +215,10 @@ fn describe(event: &Event, value: &serde_json::Value) -> String {
                 if child.udp_encapsulated { ", in UDP" } else { "" }
             )
         }
-        Event::ProposalRefused { refusal, answer, .. } => format!("{answer}: {refusal}"),
+        Event::ProposalRefused { refusal, answer: Some(answer), .. } => {
+            format!("{answer}: {refusal}")
+        }
+        Event::ProposalRefused { refusal, answer: None, .. } => refusal.to_string(),
         Event::IdentityRefused { id, says, rule, .. } => format!("{id}: {says} [{rule}]"),
         _ => {
             let fields = value.as_object().into_iter().flatten();

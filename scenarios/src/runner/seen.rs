@@ -128,7 +128,7 @@ pub fn refusals(log: &Log) -> Vec<Refusal> {
             Event::ProposalRefused { what: Offer::Ike, refusal, answer, .. } => {
                 refusals.push(Refusal {
                     by: Side::Local,
-                    notify: Some(*answer),
+                    notify: *answer,
                     authentication: false,
                     child: false,
                     rules: rules_of(refusal),
@@ -138,9 +138,9 @@ pub fn refusals(log: &Log) -> Vec<Refusal> {
             Event::ProposalRefused { what: Offer::Child, refusal, .. } => {
                 child_rules = (rules_of(refusal), refusal.to_string());
             }
-            Event::GroupRefused { offered, wanted, .. } => refusals.push(Refusal {
+            Event::GroupRefused { offered, wanted, answer, .. } => refusals.push(Refusal {
                 by: Side::Local,
-                notify: Some(NotifyType::INVALID_KE_PAYLOAD.into()),
+                notify: *answer,
                 authentication: false,
                 child: false,
                 rules: Vec::new(),
@@ -237,7 +237,7 @@ pub fn retries(log: &Log) -> Vec<Retry> {
         .filter_map(|(_, event)| match event {
             Event::InitRepeated { because, .. } => retry(*because),
             Event::CookieDemanded { .. } => Some(Retry::Cookie),
-            Event::GroupRefused { .. } => Some(Retry::InvalidKe),
+            Event::GroupRefused { answer: Some(_), .. } => Some(Retry::InvalidKe),
             _ => None,
         })
         .collect()
@@ -254,7 +254,9 @@ pub fn count(log: &Log, name: EventName) -> usize {
             events(|event| matches!(event, Event::Retransmitted { response: true, .. }))
         }
         EventName::CookieDemanded => events(|event| matches!(event, Event::CookieDemanded { .. })),
-        EventName::InvalidKeSent => events(|event| matches!(event, Event::GroupRefused { .. })),
+        EventName::InvalidKeSent => {
+            events(|event| matches!(event, Event::GroupRefused { answer: Some(_), .. }))
+        }
         EventName::ProbeAnswered => events(|event| matches!(event, Event::ProbeAnswered { .. })),
         EventName::LivenessProbe => events(|event| matches!(event, Event::ProbeSent { .. })),
         EventName::PeerDead => {

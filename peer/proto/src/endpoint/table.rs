@@ -291,17 +291,8 @@ impl Endpoint {
                 let request = Message { header, payloads: Vec::new() };
                 let (notify, data) = (NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD, vec![kind.0]);
                 self.cx.dropped(remote, len, DropReason::UnknownCritical { payload: kind });
-                if self.cx.may_reply(now, remote, len) {
-                    responder::refuse(
-                        &mut self.cx,
-                        arrival.path,
-                        arrival.bytes,
-                        &request,
-                        notify,
-                        data,
-                    );
-                }
-                return;
+                let answer = responder::refusal(&mut self.cx, now, arrival, &request, notify, data);
+                return responder::send(&mut self.cx, arrival.path, answer);
             }
             Err(Unusable::Syntax { error, .. }) => {
                 let error = error.to_string();
@@ -404,9 +395,12 @@ impl Endpoint {
             self.cx.dropped(remote, len, DropReason::BadCookie);
         }
         let cookie = self.cookies.make(now, lifetime, &mut self.cx.entropy, &claim);
-        self.cx.event(Event::CookieDemanded { remote });
         let kind = NotifyType::COOKIE;
-        responder::refuse(&mut self.cx, arrival.path, arrival.bytes, request, kind, cookie);
+        let demand = responder::notification(&mut self.cx, arrival, request, kind, cookie);
+        if demand.is_some() {
+            self.cx.event(Event::CookieDemanded { remote });
+        }
+        responder::send(&mut self.cx, arrival.path, demand);
         false
     }
 

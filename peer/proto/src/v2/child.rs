@@ -109,7 +109,7 @@ pub(crate) fn accept(cx: &mut Context, request: &ChildRequest<'_>) -> Result<Acc
             let answer = NotifyType::NO_PROPOSAL_CHOSEN;
             let detail = refusal.to_string();
             let (ike, what) = (Some(ike), Offer::Child);
-            let said = answer.into();
+            let said = Some(answer.into());
             cx.event(Event::ProposalRefused { ike, remote, what, refusal, answer: said });
             return Err(refused(cx, request.ike, answer, detail));
         }

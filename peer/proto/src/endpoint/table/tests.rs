@@ -17,6 +17,7 @@ use crate::time::Time;
 use crate::wire::{AH_PROTOCOL, ExchangeType, PayloadType, TransformType};
 
 mod answers;
+mod told;
 
 const OFFER: &str = "aes256-sha256-ecp256";
 

@@ -4,8 +4,8 @@ use core::net::SocketAddr;
 
 use super::auth::{Authenticator, accepted, asks, certificates_for};
 use super::common::{
-    Exchanged, Features, belongs, choose, identity, initial_contact, key_pair, one, outgoing,
-    refuse, tell_identity, values, vendor_ids,
+    Answer, Exchanged, Features, belongs, choose, identity, initial_contact, key_pair, one,
+    outgoing, tell_identity, values, vendor_ids,
 };
 use super::failure::Attempt;
 use crate::endpoint::context::Context;
@@ -307,9 +307,9 @@ fn chosen(
             Some((choice, Authenticator::PreSharedKey(psk), credential))
         }
         (None, Err(refusal)) => {
-            let (id, answer) = (remote_id.to_string(), NotifyKind::INVALID_ID_INFORMATION);
-            tell_identity(cx, ike, id, &refusal, answer);
-            refuse(cx, now, arrival, answer);
+            let answer = Answer::plain(cx, now, arrival, NotifyKind::INVALID_ID_INFORMATION);
+            tell_identity(cx, ike, remote_id.to_string(), &refusal, &answer);
+            answer.send(cx, arrival);
             None
         }
     }

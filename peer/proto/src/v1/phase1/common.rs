@@ -316,15 +316,11 @@ pub(super) fn choose(
     match cx.ikev1_profile.select_phase1(offer, &context) {
         Ok(choice) => Some(choice),
         Err(refusal) => {
-            let (answer, remote) = (NotifyKind::NO_PROPOSAL_CHOSEN, arrival.path.remote);
-            cx.event(Event::ProposalRefused {
-                ike: None,
-                remote,
-                what: Offer::Ike,
-                refusal,
-                answer: answer.into(),
-            });
-            refuse(cx, now, arrival, answer);
+            let (kind, remote) = (NotifyKind::NO_PROPOSAL_CHOSEN, arrival.path.remote);
+            let answer = Answer::plain(cx, now, arrival, kind);
+            let (ike, what, said) = (None, Offer::Ike, answer.said());
+            cx.event(Event::ProposalRefused { ike, remote, what, refusal, answer: said });
+            answer.send(cx, arrival);
             None
         }
     }
@@ -336,58 +332,92 @@ pub(super) fn tell_identity(
     ike: IkeHandle,
     id: String,
     refusal: &IdentityRefusal,
-    answer: NotifyKind,
+    answer: &Answer,
 ) {
     let (rule, says) = (refusal.rule.clone(), refusal.to_string());
-    cx.event(Event::IdentityRefused { ike, id, rule, says, answer: Some(answer.into()) });
+    cx.event(Event::IdentityRefused { ike, id, rule, says, answer: answer.said() });
 }
 
 /// Refuses a message in clear, unless the profile is silent.
 pub(crate) fn refuse(cx: &mut Context, now: Time, arrival: &Arrival<'_>, kind: NotifyKind) {
-    refuse_with(cx, now, arrival, kind, |cx, outgoing, notify| outgoing.plain(cx, &[notify]));
+    Answer::plain(cx, now, arrival, kind).send(cx, arrival);
 }
 
-/// Refuses a message under the keys that there are, though nobody is authenticated yet (RFC 2408, section
-/// 4.8); `base` is the last block of phase 1. Peers that have keys do not believe what comes in clear.
-pub(super) fn refuse_protected(
-    cx: &mut Context,
-    now: Time,
-    arrival: &Arrival<'_>,
+/// A refusal that is ready to be sent: no octets if the profile is silent, or if it would be one too many
+/// or too long a one, which was told. An event can say before it what the peer gets to know.
+#[derive(Debug)]
+#[must_use]
+pub(super) struct Answer {
     kind: NotifyKind,
-    channel: &crate::v1::channel::Channel,
-    base: &[u8],
-) {
-    refuse_with(cx, now, arrival, kind, |cx, outgoing, notify| {
-        let iv = channel.phase2_iv(base, outgoing.message_id);
-        channel.seal_hashed(cx, outgoing, &iv, &[notify], &[]).bytes
-    });
+    bytes: Vec<u8>,
 }
 
-fn refuse_with(
-    cx: &mut Context,
-    now: Time,
-    arrival: &Arrival<'_>,
-    kind: NotifyKind,
-    write: impl FnOnce(&mut Context, &Outgoing, Payload) -> Vec<u8>,
-) {
-    if cx.config.profile.refusal == RefusalStyle::Silent {
-        return arrival.dropped(DropReason::Silent, cx);
+impl Answer {
+    /// In clear.
+    pub(super) fn plain(
+        cx: &mut Context,
+        now: Time,
+        arrival: &Arrival<'_>,
+        kind: NotifyKind,
+    ) -> Self {
+        Self::of(cx, now, arrival, kind, |cx, outgoing, notify| outgoing.plain(cx, &[notify]))
     }
-    if !cx.may_reply(now, arrival.path.remote, arrival.bytes.len()) {
-        return;
+
+    /// Under the keys that there are, though nobody is authenticated yet (RFC 2408, section 4.8); `base`
+    /// is the last block of phase 1. Peers that have keys do not believe what comes in clear.
+    pub(super) fn protected(
+        cx: &mut Context,
+        now: Time,
+        arrival: &Arrival<'_>,
+        kind: NotifyKind,
+        channel: &crate::v1::channel::Channel,
+        base: &[u8],
+    ) -> Self {
+        Self::of(cx, now, arrival, kind, |cx, outgoing, notify| {
+            let iv = channel.phase2_iv(base, outgoing.message_id);
+            channel.seal_hashed(cx, outgoing, &iv, &[notify], &[]).bytes
+        })
     }
-    let Header { spi_i, spi_r, .. } = arrival.raw.header;
-    let notify = Notify::isakmp(kind, spi_i, spi_r, Vec::new());
-    let message_id = u32::from_be_bytes(cx.entropy.array(Label::MESSAGE_ID, 0));
-    let exchange = ExchangeType::INFORMATIONAL_V1;
-    let (response, commit) = (true, false);
-    let outgoing = Outgoing { spi_i, spi_r, exchange, message_id, response, commit };
-    let bytes = write(cx, &outgoing, Payload::Notify(notify));
-    if bytes.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
-        return arrival.dropped(DropReason::Amplification, cx);
+
+    fn of(
+        cx: &mut Context,
+        now: Time,
+        arrival: &Arrival<'_>,
+        kind: NotifyKind,
+        write: impl FnOnce(&mut Context, &Outgoing, Payload) -> Vec<u8>,
+    ) -> Self {
+        let none = Self { kind, bytes: Vec::new() };
+        if cx.config.profile.refusal == RefusalStyle::Silent {
+            arrival.dropped(DropReason::Silent, cx);
+            return none;
+        }
+        if !cx.may_reply(now, arrival.path.remote, arrival.bytes.len()) {
+            return none;
+        }
+        let Header { spi_i, spi_r, .. } = arrival.raw.header;
+        let notify = Notify::isakmp(kind, spi_i, spi_r, Vec::new());
+        let message_id = u32::from_be_bytes(cx.entropy.array(Label::MESSAGE_ID, 0));
+        let exchange = ExchangeType::INFORMATIONAL_V1;
+        let (response, commit) = (true, false);
+        let outgoing = Outgoing { spi_i, spi_r, exchange, message_id, response, commit };
+        let bytes = write(cx, &outgoing, Payload::Notify(notify));
+        if bytes.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
+            arrival.dropped(DropReason::Amplification, cx);
+            return none;
+        }
+        Self { kind, bytes }
     }
-    if !bytes.is_empty() {
-        cx.transmit(arrival.path, &bytes);
+
+    /// What the peer is told, if anything.
+    pub(super) fn said(&self) -> Option<Notification> {
+        (!self.bytes.is_empty()).then(|| self.kind.into())
+    }
+
+    /// Sends it.
+    pub(super) fn send(self, cx: &mut Context, arrival: &Arrival<'_>) {
+        if !self.bytes.is_empty() {
+            cx.transmit(arrival.path, &self.bytes);
+        }
     }
 }
 

@@ -7,9 +7,9 @@
 use core::net::SocketAddr;
 
 use super::auth::Authenticator;
-use super::common::refuse_protected;
+use super::common::Answer;
 use crate::endpoint::context::Context;
-use crate::event::{DropReason, Event};
+use crate::event::{DropReason, Event, Notification};
 use crate::io::IkeHandle;
 use crate::pki::{CertificateError, Refused};
 use crate::time::Time;
@@ -48,9 +48,9 @@ impl Attempt<'_> {
         match authenticator {
             Authenticator::PreSharedKey(_) => failure.tell(cx, ike, remote, id, None),
             Authenticator::Signatures(_) => {
-                let answer = failure.notify();
-                failure.tell(cx, ike, remote, id, Some(answer));
-                refuse_protected(cx, now, arrival, answer, channel, base);
+                let answer = Answer::protected(cx, now, arrival, failure.notify(), channel, base);
+                failure.tell(cx, ike, remote, id, answer.said());
+                answer.send(cx, arrival);
             }
         }
         arrival.dropped(DropReason::BadIcv, cx);
@@ -84,9 +84,9 @@ impl Failure {
         ike: IkeHandle,
         remote: SocketAddr,
         id: &v2::Id,
-        answer: Option<NotifyKind>,
+        answer: Option<Notification>,
     ) {
-        let (id, answer) = (id.to_string(), answer.map(Into::into));
+        let id = id.to_string();
         let (rule, says) = match self {
             Self::Wrong => {
                 cx.event(Event::AuthenticationFailed { ike, id, answer });

@@ -2,8 +2,8 @@
 
 use super::auth::{Authenticator, accepted, asks, certificates_for};
 use super::common::{
-    Exchanged, Features, belongs, choose, identity, initial_contact, key_pair, one, outgoing,
-    refuse, refuse_protected, tell_identity, values, vendor_ids,
+    Answer, Exchanged, Features, belongs, choose, identity, initial_contact, key_pair, one,
+    outgoing, tell_identity, values, vendor_ids,
 };
 use super::failure::Attempt;
 use crate::crypto::SecretBytes;
@@ -99,9 +99,9 @@ impl AwaitKe {
         let (named, authenticator) = match found {
             Ok(found) => found,
             Err(refusal) => {
-                let (id, answer) = (format!("ip:{}", remote.ip()), NotifyKind::NO_PROPOSAL_CHOSEN);
-                tell_identity(cx, ike, id, &refusal, answer);
-                refuse(cx, now, arrival, answer);
+                let answer = Answer::plain(cx, now, arrival, NotifyKind::NO_PROPOSAL_CHOSEN);
+                tell_identity(cx, ike, format!("ip:{}", remote.ip()), &refusal, &answer);
+                answer.send(cx, arrival);
                 return None;
             }
         };
@@ -326,9 +326,10 @@ impl AwaitAuth {
         match profile.main_mode_identity(query, named, credentials) {
             Ok(()) => true,
             Err(refusal) => {
-                let (id, answer) = (id_i.to_string(), NotifyKind::INVALID_ID_INFORMATION);
-                tell_identity(cx, ike, id, &refusal, answer);
-                refuse_protected(cx, now, arrival, answer, &self.channel, base);
+                let (kind, channel) = (NotifyKind::INVALID_ID_INFORMATION, &self.channel);
+                let answer = Answer::protected(cx, now, arrival, kind, channel, base);
+                tell_identity(cx, ike, id_i.to_string(), &refusal, &answer);
+                answer.send(cx, arrival);
                 false
             }
         }

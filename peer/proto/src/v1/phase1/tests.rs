@@ -12,12 +12,12 @@ use crate::crypto::{
     Aead, Cbc, CryptoError, Encr, Group, Hash, KeyPair, Mac, Provider, RsaForm, RsaPrivateKey,
     RustCrypto,
 };
-use crate::event::{CloseReason, Event, Notification};
+use crate::event::{CloseReason, DropReason, Event, Notification};
 use crate::fault::{Change, Fault};
 use crate::io::Command;
 use crate::pki::laboratory::{Issued, Order};
 use crate::pki::{CertificateSetup, Certificates, Der, SendCertificate};
-use crate::policy::{ChildOffer, Ikev1Mode, MainWithSignatures};
+use crate::policy::{ChildOffer, Ikev1Mode, MainWithSignatures, RefusalStyle};
 use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
 use crate::wire::ExchangeType;
 use crate::wire::v1::num::Phase1Auth;
@@ -247,6 +247,30 @@ fn a_certificate_of_a_stranger_is_refused(
         _ => None,
     });
     assert_eq!(closed, Some(CloseReason::AuthenticationFailed));
+}
+
+#[rstest]
+#[case::silent(|edge: &mut EndpointConfig| edge.profile.refusal = RefusalStyle::Silent, DropReason::Silent)]
+#[case::limited(
+    |edge: &mut EndpointConfig| edge.limits.error_replies_per_second = 0,
+    DropReason::ErrorRateLimit
+)]
+fn a_refusal_that_is_not_sent_is_not_told_as_sent(
+    #[values(Ikev1Mode::Main, Ikev1Mode::Aggressive)] mode: Ikev1Mode,
+    #[case] quiet: fn(&mut EndpointConfig),
+    #[case] reason: DropReason,
+) {
+    let made = laboratory();
+    let stranger = made.stranger.issue_again(&branch(), &made.branch).unwrap();
+    let mut edge = responder();
+    quiet(&mut edge);
+    let pair = run(edge, offer_with(mode, &stranger, |_| ()));
+    let rule = "rfc5280-6.1-trust-anchor".to_owned();
+    assert_eq!(refused(&pair, Side::Responder), Some((rule, None)), "{:#?}", pair.responder.events);
+    assert_eq!(told(&pair), None);
+    let dropped =
+        |event: &Event| matches!(event, Event::PacketDropped { reason: it, .. } if *it == reason);
+    assert!(pair.responder.events.iter().any(dropped), "{:#?}", pair.responder.events);
 }
 
 #[rstest]

@@ -133,7 +133,7 @@ impl AwaitThird {
         cx.ikev1_profile.select_phase2(request.sa, &context).map_err(|refusal| {
             let kind = NotifyKind::NO_PROPOSAL_CHOSEN;
             let why = refusal.to_string();
-            let (remote, answer) = (arrival.path.remote, kind.into());
+            let (remote, answer) = (arrival.path.remote, Some(kind.into()));
             let (ike, what) = (Some(around.ike), Offer::Child);
             cx.event(Event::ProposalRefused { ike, remote, what, refusal, answer });
             NotAnswered::Refused(about(request.sa, kind), why)

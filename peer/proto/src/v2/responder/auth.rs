@@ -141,15 +141,9 @@ impl AwaitAuth {
                 return self.refuse(ike, arrival, CloseReason::ProtocolError, notify, cx);
             }
         };
-        let Some(Proven { psk, local_id, credential }) =
-            self.authenticate(ike, arrival, &claim, cx)
-        else {
-            let reason = CloseReason::AuthenticationFailed;
-            if cx.config.profile.refusal == RefusalStyle::Silent {
-                return self.closed(reason);
-            }
-            let notify = Notify::new(NotifyType::AUTHENTICATION_FAILED, Vec::new());
-            return self.refuse(ike, arrival, reason, notify, cx);
+        let Proven { psk, local_id, credential } = match self.authenticate(arrival, &claim, cx) {
+            Ok(proven) => proven,
+            Err(unproven) => return self.unproven(ike, arrival, &claim, unproven, cx),
         };
         let transcript = self.transcript();
         let auth =
@@ -207,24 +201,46 @@ impl AwaitAuth {
         Next::State(State::Established(Box::new(Established::responder(now, opening, &cx.config))))
     }
 
-    /// The secret of the identity that the peer claims and proves, and the identity it gets back.
-    fn authenticate(
-        &self,
+    /// Ends the SA of a peer that is not let in, with a word to it unless the profile is silent.
+    fn unproven(
+        self: Box<Self>,
         ike: IkeHandle,
         arrival: &Arrival<'_>,
         claim: &AuthRequest<'_>,
+        unproven: Unproven,
         cx: &mut Context,
-    ) -> Option<Proven> {
+    ) -> Next {
+        let notify = NotifyType::AUTHENTICATION_FAILED;
+        let says = cx.config.profile.refusal != RefusalStyle::Silent;
+        let (id, answer) = (claim.id_i.to_string(), says.then_some(notify.into()));
+        cx.event(match unproven {
+            Unproven::Identity { rule, says } => {
+                Event::IdentityRefused { ike, id, rule, says, answer }
+            }
+            Unproven::Secret => Event::AuthenticationFailed { ike, id, answer },
+        });
+        let reason = CloseReason::AuthenticationFailed;
+        if !says {
+            cx.dropped(arrival.path.remote, arrival.bytes.len(), DropReason::Silent);
+            return self.closed(reason);
+        }
+        self.refuse(ike, arrival, reason, Notify::new(notify, Vec::new()), cx)
+    }
+
+    /// The secret of the identity that the peer claims and proves, and the identity it gets back.
+    fn authenticate(
+        &self,
+        arrival: &Arrival<'_>,
+        claim: &AuthRequest<'_>,
+        cx: &mut Context,
+    ) -> Result<Proven, Unproven> {
         let Path { local, remote, .. } = arrival.path;
-        let answer = Some(NotifyType::AUTHENTICATION_FAILED.into());
-        let id = claim.id_i.to_string();
         let Some(auth) = claim.auth else {
             // EAP is asked for by leaving AUTH out (RFC 7296 §2.16); the profile has no EAP.
             let rule = "F14".to_owned();
             let says =
                 "AUTH is absent, which asks for EAP; only pre-shared keys are known".to_owned();
-            cx.event(Event::IdentityRefused { ike, id, rule, says, answer });
-            return None;
+            return Err(Unproven::Identity { rule, says });
         };
         let query =
             IdentityQuery { id_i: claim.id_i, source: remote.ip(), nat_at_peer: self.nat.peer };
@@ -232,27 +248,24 @@ impl AwaitAuth {
             Ok(credential) => (credential.psk.clone(), credential.id.to_id()),
             Err(refusal) => {
                 let (rule, says) = (refusal.rule.clone(), refusal.to_string());
-                cx.event(Event::IdentityRefused { ike, id, rule, says, answer });
-                return None;
+                return Err(Unproven::Identity { rule, says });
             }
         };
         if auth.method != AuthMethod::SHARED_KEY {
             let rule = "F14".to_owned();
             let says = format!("AUTH is made by {}; only pre-shared keys are known", auth.method);
-            cx.event(Event::IdentityRefused { ike, id, rule, says, answer });
-            return None;
+            return Err(Unproven::Identity { rule, says });
         }
         let transcript = self.transcript();
         let provider = &*cx.provider;
         if !self.channel.check_psk_auth(provider, &transcript, claim.id_i, &psk, &auth.data) {
-            cx.event(Event::AuthenticationFailed { ike, id, answer });
-            return None;
+            return Err(Unproven::Secret);
         }
         let padded = self.channel.padded_psk(provider, &psk);
         let (spi_i, spi_r) = (self.channel.spi_i, self.channel.spi_r);
         cx.keys(|| KeyLogEntry::Psk { spi_i, spi_r, padded });
         let local_id = cx.config.identity.clone().unwrap_or_else(|| Id::ip(local.ip()));
-        Some(Proven { psk, local_id, credential })
+        Ok(Proven { psk, local_id, credential })
     }
 
     fn transcript(&self) -> Transcript<'_> {
@@ -275,6 +288,14 @@ struct Proven {
     local_id: Id,
     /// What names the credential.
     credential: Id,
+}
+
+/// Why a peer is not let in.
+enum Unproven {
+    /// Its identity, or how it wants to prove it, is refused by this rule.
+    Identity { rule: String, says: String },
+    /// AUTH does not fit the secret.
+    Secret,
 }
 
 /// What an IKE_AUTH request must have without EAP (RFC 7296 §1.2).

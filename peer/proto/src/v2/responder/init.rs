@@ -35,32 +35,34 @@ pub(crate) fn init(
     let (suite, chosen) = match cx.config.profile.select_ike(&offer.sa.proposals, offer.ke.group) {
         IkeSelection::Accept { suite, chosen, .. } => (suite, chosen),
         IkeSelection::WrongGroup { want, .. } => {
-            let wanted = GroupId(want.iana());
+            let (kind, wanted) = (NotifyType::INVALID_KE_PAYLOAD, want.iana());
+            let data = wanted.to_be_bytes().to_vec();
+            let answer = refusal(cx, now, arrival, request, kind, data);
             cx.event(Event::GroupRefused {
                 remote: path.remote,
                 offered: offer.ke.group.0,
-                wanted: wanted.0,
+                wanted,
+                answer: answer.as_ref().map(|_| kind.into()),
             });
-            let data = wanted.0.to_be_bytes().to_vec();
-            if cx.may_reply(now, path.remote, bytes.len()) {
-                refuse(cx, path, bytes, request, NotifyType::INVALID_KE_PAYLOAD, data);
-            }
+            send(cx, path, answer);
             return None;
         }
-        IkeSelection::Refuse(refusal) => {
-            let answer = NotifyType::NO_PROPOSAL_CHOSEN;
+        IkeSelection::Refuse(why) => {
+            let kind = NotifyType::NO_PROPOSAL_CHOSEN;
+            let answer = if cx.config.profile.refusal == RefusalStyle::Silent {
+                cx.dropped(path.remote, bytes.len(), DropReason::Silent);
+                None
+            } else {
+                refusal(cx, now, arrival, request, kind, Vec::new())
+            };
             cx.event(Event::ProposalRefused {
                 ike: None,
                 remote: path.remote,
                 what: Offer::Ike,
-                refusal,
-                answer: answer.into(),
+                refusal: why,
+                answer: answer.as_ref().map(|_| kind.into()),
             });
-            if cx.config.profile.refusal == RefusalStyle::Silent {
-                cx.dropped(path.remote, bytes.len(), DropReason::Silent);
-            } else if cx.may_reply(now, path.remote, bytes.len()) {
-                refuse(cx, path, bytes, request, answer, Vec::new());
-            }
+            send(cx, path, answer);
             return None;
         }
     };
@@ -139,22 +141,44 @@ fn unable(cx: &mut Context, arrival: &Arrival<'_>, error: &CryptoError) {
     cx.dropped(arrival.path.remote, arrival.bytes.len(), reason);
 }
 
-/// Sends an unprotected refusal of IKE_SA_INIT; the responder's SPI stays zero (RFC 7296 §2.6).
-pub(crate) fn refuse(
+/// An unprotected refusal of IKE_SA_INIT, unless there were too many of late. What keeps it is told.
+pub(crate) fn refusal(
     cx: &mut Context,
-    path: Path,
-    request_bytes: &[u8],
+    now: Time,
+    arrival: &Arrival<'_>,
     request: &Message,
     kind: NotifyType,
     data: Vec<u8>,
-) {
-    let notify = Payload::Notify(Notify::new(kind, data));
-    let Some(answer) = cx.plain(&init_answer(request), &[notify]) else { return };
-    if answer.len() > request_bytes.len().saturating_mul(cx.config.limits.amplification) {
-        cx.dropped(path.remote, request_bytes.len(), DropReason::Amplification);
-        return;
+) -> Option<Vec<u8>> {
+    if !cx.may_reply(now, arrival.path.remote, arrival.bytes.len()) {
+        return None;
     }
-    cx.transmit(path, &answer);
+    notification(cx, arrival, request, kind, data)
+}
+
+/// An unprotected answer to IKE_SA_INIT that opens nothing; the responder's SPI stays zero (RFC 7296
+/// §2.6).
+pub(crate) fn notification(
+    cx: &mut Context,
+    arrival: &Arrival<'_>,
+    request: &Message,
+    kind: NotifyType,
+    data: Vec<u8>,
+) -> Option<Vec<u8>> {
+    let notify = Payload::Notify(Notify::new(kind, data));
+    let answer = cx.plain(&init_answer(request), &[notify])?;
+    if answer.len() > arrival.bytes.len().saturating_mul(cx.config.limits.amplification) {
+        cx.dropped(arrival.path.remote, arrival.bytes.len(), DropReason::Amplification);
+        return None;
+    }
+    Some(answer)
+}
+
+/// Sends an answer, if there is one.
+pub(crate) fn send(cx: &mut Context, path: Path, answer: Option<Vec<u8>>) {
+    if let Some(answer) = answer {
+        cx.transmit(path, &answer);
+    }
 }
 
 fn init_answer(request: &Message) -> Envelope {

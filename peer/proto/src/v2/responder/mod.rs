@@ -13,4 +13,4 @@ mod auth;
 mod init;
 
 pub(crate) use auth::AwaitAuth;
-pub(crate) use init::{init, refuse};
+pub(crate) use init::{init, notification, refusal, send};
