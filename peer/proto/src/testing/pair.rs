@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 
+use core::net::IpAddr;
 use core::time::Duration;
 
 use super::setup::{INITIATOR, RESPONDER};
@@ -53,6 +54,8 @@ pub struct Pair {
     /// What time it is for both.
     pub now: Time,
     wire: VecDeque<(Side, Flight)>,
+    /// The addresses of the last raw packet, of the initiator and the responder.
+    pub hosts: [IpAddr; 2],
     /// All that was ever sent, in order.
     pub sent: Vec<(Side, Flight)>,
 }
@@ -114,6 +117,7 @@ impl Pair {
             responder: Node::new(responder, 2, provider),
             now: Time::ZERO,
             wire: VecDeque::new(),
+            hosts: [INITIATOR, RESPONDER],
             sent: Vec::new(),
         }
     }
@@ -155,13 +159,14 @@ impl Pair {
             Some(Line::In(InputLine { at, what: Recorded::of(&input) }))
         });
         node.edge.handle(now, input);
-        let mut sent = Vec::new();
+        let (mut sent, mut hosts) = (Vec::new(), None);
         loop {
             let output = node.edge.poll_output();
             node.note(|| OutputLine::of(&output).map(|output| Line::Out(Box::new(output))));
             match output {
                 EdgeOutput::Udp { path, payload } => sent.push(Flight::Udp(path, payload)),
-                EdgeOutput::Raw { protocol, payload, .. } => {
+                EdgeOutput::Raw { protocol, payload, local, remote } => {
+                    hosts = Some((local, remote));
                     sent.push(Flight::Raw(protocol, payload));
                 }
                 EdgeOutput::Inner { tunnel, packet } => node.inner.push((tunnel, packet)),
@@ -173,6 +178,11 @@ impl Pair {
                     break;
                 }
             }
+        }
+        match (side, hosts) {
+            (_, None) => {}
+            (Side::Initiator, Some((local, remote))) => self.hosts = [local, remote],
+            (Side::Responder, Some((local, remote))) => self.hosts = [remote, local],
         }
         for flight in sent {
             self.sent.push((side, flight.clone()));
@@ -207,9 +217,10 @@ impl Pair {
                 self.handle(to, EdgeInput::Udp { path, payload });
             }
             Flight::Raw(protocol, payload) => {
+                let [initiator, responder] = self.hosts;
                 let (local, remote) = match to {
-                    Side::Initiator => (INITIATOR, RESPONDER),
-                    Side::Responder => (RESPONDER, INITIATOR),
+                    Side::Initiator => (initiator, responder),
+                    Side::Responder => (responder, initiator),
                 };
                 self.handle(to, EdgeInput::Raw { protocol: *protocol, local, remote, payload });
             }

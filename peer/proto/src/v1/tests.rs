@@ -29,6 +29,7 @@ mod oracle;
 mod phase1;
 mod quick;
 mod reauth;
+mod sweep;
 
 const IKE: &str = "aes128-sha1-modp1024";
 const ESP: &str = "aes128gcm16";

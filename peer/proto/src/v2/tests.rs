@@ -12,6 +12,9 @@ use crate::sa::TunnelId;
 use crate::testing::{Flight, Pair, Side, connection, endpoint_config};
 use crate::wire::{ExchangeType, NotifyType, PayloadType};
 
+pub(crate) mod ipv6;
+mod sweep;
+
 fn pair() -> Pair {
     Pair::new(endpoint_config(), endpoint_config())
 }
