@@ -29,6 +29,7 @@ mod oracle;
 mod phase1;
 mod quick;
 mod reauth;
+mod refusals;
 mod sweep;
 
 const IKE: &str = "aes128-sha1-modp1024";
