@@ -5,6 +5,10 @@
 mod certificates;
 pub mod fuzz;
 mod pair;
+#[cfg(test)]
+mod remembering;
+#[cfg(test)]
+pub(crate) mod session;
 mod setup;
 
 pub use certificates::certificates;

@@ -6,19 +6,16 @@
 //! notice what was lost for good: deletes are never answered, so a lost one shows only by dead peer
 //! detection or by the end of a lifetime.
 
-mod remembering;
-mod session;
-
 use core::time::Duration;
 
 use rstest::rstest;
 
-use self::session::{EDGE, HOME, PUBLIC, Seen, Session};
 use crate::config::{Connection, EndpointConfig, Ikev1Options, ModeConfig};
 use crate::event::Event;
 use crate::io::{Command, IkeHandle};
 use crate::middlebox::NatSide;
 use crate::policy::{ChildOffer, Identity, Ikev1Mode, ProbeMode, Xauth};
+use crate::testing::session::{EDGE, HOME, PUBLIC, Seen, Session, Total};
 use crate::testing::{Side, certificates, connection, endpoint_config, remote_access, user};
 use crate::wire::v2::Id;
 
@@ -209,31 +206,6 @@ fn sweep(cell: &Cell, seeds: u64) -> Total {
     assert!(lost > 2 * seeds as usize && doubled > 0 && reordered > 0, "{cell:?}: {total:?}");
     assert!(disturbed * 5 >= seeds as usize * 4, "{cell:?}: {total:?}");
     total
-}
-
-/// What was seen in all sessions of a cell.
-#[derive(Clone, Copy, Debug, Default)]
-struct Total {
-    lost: usize,
-    doubled: usize,
-    reordered: usize,
-    /// Sessions in which something was lost.
-    disturbed: usize,
-    /// Sessions in which a pair was replaced while the wire was bad.
-    replaced: usize,
-    /// Sessions with a pair in the end.
-    up: usize,
-}
-
-impl Total {
-    fn add(&mut self, seen: &Seen) {
-        self.lost += seen.lost;
-        self.doubled += seen.doubled;
-        self.reordered += seen.reordered;
-        self.disturbed += usize::from(seen.lost > 0);
-        self.replaced += usize::from(seen.pairs > 1);
-        self.up += usize::from(seen.up);
-    }
 }
 
 #[rstest]

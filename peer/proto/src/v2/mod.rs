@@ -3,6 +3,8 @@
 pub(crate) mod channel;
 pub(crate) mod child;
 pub(crate) mod established;
+#[cfg(test)]
+mod grid;
 pub(crate) mod initiator;
 pub(crate) mod natd;
 pub(crate) mod responder;

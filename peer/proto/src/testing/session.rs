@@ -1,4 +1,4 @@
-//! One session over a bad wire, and what has to be alike at its ends.
+//! One session of either version over a bad wire, and what has to be alike at its ends.
 
 use core::fmt::Debug;
 use core::net::IpAddr;
@@ -22,32 +22,57 @@ use crate::wire::v2::TrafficSelector;
 
 /// What came of a session.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     /// Datagrams that were lost, doubled and held back.
-    pub(super) lost: usize,
-    pub(super) doubled: usize,
-    pub(super) reordered: usize,
+    pub(crate) lost: usize,
+    pub(crate) doubled: usize,
+    pub(crate) reordered: usize,
     /// How many pairs both ends have had while the wire was bad.
-    pub(super) pairs: usize,
+    pub(crate) pairs: usize,
     /// Whether there was a pair in the end.
-    pub(super) up: bool,
+    pub(crate) up: bool,
+}
+
+/// What was seen in all sessions of a cell.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Total {
+    pub(crate) lost: usize,
+    pub(crate) doubled: usize,
+    pub(crate) reordered: usize,
+    /// Sessions in which something was lost.
+    pub(crate) disturbed: usize,
+    /// Sessions in which a pair was replaced while the wire was bad.
+    pub(crate) replaced: usize,
+    /// Sessions with a pair in the end.
+    pub(crate) up: usize,
+}
+
+impl Total {
+    pub(crate) fn add(&mut self, seen: &Seen) {
+        self.lost += seen.lost;
+        self.doubled += seen.doubled;
+        self.reordered += seen.reordered;
+        self.disturbed += usize::from(seen.lost > 0);
+        self.replaced += usize::from(seen.pairs > 1);
+        self.up += usize::from(seen.up);
+    }
 }
 
 /// Two ends, the wire between them, and what has happened on it. The initiator of the pair is what the
 /// middlebox calls the peer, the responder what it calls the edge.
-pub(super) struct Session {
-    pub(super) pair: Pair,
-    pub(super) wire: Middlebox,
-    pub(super) seen: Seen,
+pub(crate) struct Session {
+    pub(crate) pair: Pair,
+    pub(crate) wire: Middlebox,
+    pub(crate) seen: Seen,
 }
 
 /// The addresses of the two ends, and of the NAT in front of one of them.
-pub(super) const HOME: [u8; 4] = [192, 0, 2, 1];
-pub(super) const EDGE: [u8; 4] = [192, 0, 2, 2];
-pub(super) const PUBLIC: [u8; 4] = [198, 51, 100, 7];
+pub(crate) const HOME: [u8; 4] = [192, 0, 2, 1];
+pub(crate) const EDGE: [u8; 4] = [192, 0, 2, 2];
+pub(crate) const PUBLIC: [u8; 4] = [198, 51, 100, 7];
 
 impl Session {
-    pub(super) fn new(ends: [EndpointConfig; 2], nat: Option<NatSide>, seed: u64) -> Self {
+    pub(crate) fn new(ends: [EndpointConfig; 2], nat: Option<NatSide>, seed: u64) -> Self {
         let bad = Impairment {
             loss: Chance::per_mille(250),
             duplicate: Chance::per_mille(150),
@@ -106,7 +131,7 @@ impl Session {
     }
 
     /// Lets time pass: timers fire, and what is on the wire arrives.
-    pub(super) fn advance(&mut self, by: Duration) {
+    pub(crate) fn advance(&mut self, by: Duration) {
         let end = self.pair.now + by;
         loop {
             let arrival = self.wire.poll_timeout().filter(|at| *at <= end);
@@ -148,7 +173,7 @@ impl Session {
         self.handle(to, input);
     }
 
-    pub(super) fn command(&mut self, side: Side, command: Command) {
+    pub(crate) fn command(&mut self, side: Side, command: Command) {
         self.handle(side, EdgeInput::Command(command));
     }
 
@@ -157,13 +182,13 @@ impl Session {
     }
 
     /// What differs between the two ends, or is not over.
-    pub(super) fn disagreement(&mut self) -> Result<(), String> {
+    pub(crate) fn disagreement(&mut self) -> Result<(), String> {
         let [one, other] = self.nodes();
-        same("ISAKMP SAs", &isakmp_sas(one), &isakmp_sas(other))?;
+        same("IKE SAs", &ike_sas(one), &ike_sas(other))?;
         self.other_pairs()?;
         for node in self.nodes() {
             let left = node.edge.endpoint().footprint();
-            let (sas, pairs) = (isakmp_sas(node).len(), pairs(node).len());
+            let (sas, pairs) = (ike_sas(node).len(), pairs(node).len());
             if (left.ike_sas, left.child_spis, left.half_open) != (sas, pairs, 0) {
                 return Err(format!("there are {sas} SAs and {pairs} pairs, and kept is {left:?}"));
             }
@@ -178,14 +203,14 @@ impl Session {
     }
 
     /// What differs between the pairs of the two ends.
-    pub(super) fn other_pairs(&self) -> Result<(), String> {
+    pub(crate) fn other_pairs(&self) -> Result<(), String> {
         let [one, other] = self.nodes();
         let of_other = pairs(other).into_keys().map(crosswise).collect();
         same("pairs", &pairs(one).into_keys().collect(), &of_other)
     }
 
     /// How many pairs each end has had, at least.
-    pub(super) fn pairs_so_far(&self) -> usize {
+    pub(crate) fn pairs_so_far(&self) -> usize {
         let count = |node: &Node| {
             node.events.iter().filter(|event| matches!(event, Event::ChildEstablished(_))).count()
         };
@@ -216,8 +241,8 @@ fn just_before(at: Time) -> Time {
     at - Duration::from_nanos(1)
 }
 
-/// The ISAKMP SAs of an end with their keys.
-fn isakmp_sas(node: &Node) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
+/// The IKE SAs of an end with their keys.
+fn ike_sas(node: &Node) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
     let mut sas = BTreeMap::new();
     for event in &node.events {
         match event {
@@ -227,6 +252,9 @@ fn isakmp_sas(node: &Node) -> BTreeSet<(Vec<u8>, Vec<u8>)> {
                         if (keys.spi_i, keys.spi_r) == (up.spi_i, up.spi_r) =>
                     {
                         Some(keys.key.expose().clone())
+                    }
+                    KeyLogEntry::Ike(keys) if (keys.spi_i, keys.spi_r) == (up.spi_i, up.spi_r) => {
+                        Some([&keys.sk_ei, &keys.sk_er].map(|key| key.expose().clone()).concat())
                     }
                     _ => None,
                 });
@@ -251,7 +279,7 @@ fn packet(node: &Node) -> (TunnelId, Vec<u8>) {
         _ => None,
     });
     let (source, destination) = selectors.unwrap_or(([10, 0, 1, 1], [10, 0, 2, 1]));
-    (open.unwrap_or(TunnelId(1)), crate::v1::tests::echo(source, destination))
+    (open.unwrap_or(TunnelId(1)), crate::v2::tests::echo(source, destination, 100))
 }
 
 /// The only host of the selectors, or the last one of a net before its broadcast address.

@@ -10,7 +10,7 @@ use crate::crypto::{Aead, Cbc, CryptoError, Hash, Mac, Provider, RustCrypto, Sec
 /// Computes each key exchange once: the seeds of both ends are the same in every run, and so are their
 /// private values.
 #[derive(Debug)]
-pub(super) struct Remembering;
+pub(crate) struct Remembering;
 
 /// By group and randomness.
 type Pairs = BTreeMap<(u16, Vec<u8>), KeyPair>;
