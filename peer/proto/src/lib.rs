@@ -144,4 +144,5 @@ pub mod time;
 pub mod transcript;
 mod v1;
 mod v2;
+mod window;
 pub mod wire;

@@ -8,7 +8,7 @@ use core::time::Duration;
 
 use crate::io::{IkeHandle, prefix_of};
 use crate::time::Time;
-use crate::v2::window::Answered;
+use crate::window::Answered;
 use crate::wire::IkeSpi;
 
 /// How many half-open IKE SAs there are, in all and by source.

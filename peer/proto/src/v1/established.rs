@@ -31,7 +31,7 @@ use crate::wire::v1::{Notify, NotifyKind, Payload};
 use crate::wire::v2;
 use crate::wire::{ExchangeType, IkeSpi, ProtocolId};
 
-pub(crate) use crate::v2::window::Answered as LastAnswer;
+pub(crate) use crate::window::Answered as LastAnswer;
 
 /// How many quick modes that are over are kept, so that a repeated last message is answered.
 const MAX_ANSWERS: usize = 64;

@@ -10,7 +10,6 @@ use super::channel::{SecureChannel, Unread};
 use super::child::{Child, deletes};
 use super::sa::{Arrival, Next, State};
 use super::syntax::Unusable;
-use super::window::{Answered, Due, Pending, Schedule};
 use crate::config::EndpointConfig;
 use crate::endpoint::context::Context;
 use crate::endpoint::liveness::Liveness;
@@ -20,6 +19,7 @@ use crate::io::{self, Deadline, IkeHandle, Path, TimerReason};
 use crate::policy::IkeDeleteAnswer;
 use crate::sa;
 use crate::time::{Time, seconds};
+use crate::window::{Answered, Due, Pending, Schedule};
 use crate::wire::v2::{Delete, Message, Notify, Payload};
 use crate::wire::{ExchangeType, IkeSpi, NotifyType, ProtocolId};
 

@@ -12,4 +12,3 @@ pub(crate) mod sa;
 pub(crate) mod syntax;
 #[cfg(test)]
 pub(crate) mod tests;
-pub(crate) mod window;

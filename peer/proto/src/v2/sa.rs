@@ -11,12 +11,12 @@
 use core::time::Duration;
 
 use super::established::Established;
-use super::window::Answered;
 use super::{initiator, responder};
 use crate::endpoint::context::Context;
 use crate::event::{CloseReason, Event};
 use crate::io::{Deadline, IkeHandle, Path};
 use crate::time::Time;
+use crate::window::Answered;
 use crate::wire::{IkeSpi, RawMessage};
 
 /// An IKE message that has come in for an SA.

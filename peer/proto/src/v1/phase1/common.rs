@@ -18,7 +18,7 @@ use crate::v1::fragments;
 use crate::v1::natt::{self, NatT};
 use crate::v1::outgoing::Outgoing;
 use crate::v1::sa::Arrival;
-use crate::v2::window::{Due, Pending, Schedule};
+use crate::window::{Due, Pending, Schedule};
 use crate::wire::v1::num::Phase1Auth;
 use crate::wire::v1::{Message, Notify, NotifyKind, Payload, Sa, VendorId, is_encrypted, vendor};
 use crate::wire::{ExchangeType, Header, IkeSpi};

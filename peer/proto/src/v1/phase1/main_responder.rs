@@ -17,7 +17,7 @@ use crate::v1::channel::{Channel, KeyMaterial, NONCE_LEN};
 use crate::v1::established::{Established, LastAnswer, Opening};
 use crate::v1::natt::NatT;
 use crate::v1::sa::{Arrival, Next, Rejected, State};
-use crate::v2::window::Answered;
+use crate::window::Answered;
 use crate::wire::v1::{Id, Message, NotifyKind, Payload, PayloadKind, Sa};
 use crate::wire::{ExchangeType, IkeSpi, v2};
 

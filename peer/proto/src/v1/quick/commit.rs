@@ -13,7 +13,7 @@ use crate::io::Deadline;
 use crate::v1::channel::PhaseTwoKeys;
 use crate::v1::child::{self, Accepted, Child};
 use crate::v1::sa::Arrival;
-use crate::v2::window::{Answered, Due, Pending};
+use crate::window::{Answered, Due, Pending};
 use crate::wire::ExchangeType;
 use crate::wire::v1::{Notify, NotifyKind, Payload};
 

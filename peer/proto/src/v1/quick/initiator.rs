@@ -15,7 +15,7 @@ use crate::v1::channel::PhaseTwoKeys;
 use crate::v1::child::{self, Accepted, Child, Over};
 use crate::v1::informational::lifetime_of;
 use crate::v1::sa::{Arrival, Rejected};
-use crate::v2::window::{Answered, Due, Pending, Schedule};
+use crate::window::{Answered, Due, Pending, Schedule};
 use crate::wire::ExchangeType;
 use crate::wire::v1;
 use crate::wire::v1::num::Phase2Attr;

@@ -13,7 +13,7 @@ use crate::v1::channel::{Opened, PhaseTwoKeys};
 use crate::v1::child::{self, Accepted, Child, Over};
 use crate::v1::outgoing::Outgoing;
 use crate::v1::sa::Arrival;
-use crate::v2::window::{Answered, Due, Pending, Schedule};
+use crate::window::{Answered, Due, Pending, Schedule};
 use crate::wire::v1::num::LifeType;
 use crate::wire::v1::{Message, Notify, NotifyKind, Payload, PayloadKind, Proposal, Sa};
 use crate::wire::v2::{TrafficSelector, Ts};

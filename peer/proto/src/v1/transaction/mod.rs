@@ -35,7 +35,7 @@ use crate::entropy::Label;
 use crate::event::{CloseReason, DropReason, Event, Role};
 use crate::io::IkeHandle;
 use crate::time::Time;
-use crate::v2::window::{Due, Pending, Schedule};
+use crate::window::{Due, Pending, Schedule};
 use crate::wire::num::CfgType;
 use crate::wire::v1::num::{ConfigAttr, Phase1Auth};
 use crate::wire::v1::{Attributes, Payload};

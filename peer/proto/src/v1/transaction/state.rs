@@ -9,7 +9,7 @@ use crate::event::CloseReason;
 use crate::io::{Deadline, TimerReason};
 use crate::time::Time;
 use crate::v1::outgoing::Sealed;
-use crate::v2::window::{Answered, Pending, grown};
+use crate::window::{Answered, Pending, grown};
 
 /// The transaction exchanges of an ISAKMP SA.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use crate::v2::child::{self, Accepted};
 use crate::v2::established::{Established, Opening};
 use crate::v2::sa::{Arrival, Next, State};
 use crate::v2::syntax::Misfit;
-use crate::v2::window::{Answered, Due, Pending, Schedule};
+use crate::window::{Answered, Due, Pending, Schedule};
 use crate::wire::v2::{Auth, Id, Message, Notify, Payload, Proposal, Sa, Ts};
 use crate::wire::{AuthMethod, ExchangeType, NotifyType, PayloadType};
 

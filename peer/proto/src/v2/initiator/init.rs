@@ -17,7 +17,7 @@ use crate::v2::channel::{KeyMaterial, NONCE_LEN, SecureChannel};
 use crate::v2::natd;
 use crate::v2::sa::{Arrival, Next, State};
 use crate::v2::syntax::{self, Misfit};
-use crate::v2::window::{Due, Pending, Schedule};
+use crate::window::{Due, Pending, Schedule};
 use crate::wire::v2::{Ke, Message, Nonce, Notify, Payload, Sa};
 use crate::wire::{ExchangeType, GroupId, IkeSpi, NotifyType, PayloadType, TransformType};
 

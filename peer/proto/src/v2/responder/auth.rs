@@ -12,7 +12,7 @@ use crate::v2::child::{self, ChildRequest};
 use crate::v2::established::{Established, Opening};
 use crate::v2::sa::{Arrival, Next, State};
 use crate::v2::syntax::{self, Misfit, Unusable};
-use crate::v2::window::Answered;
+use crate::window::Answered;
 use crate::wire::v2::{Auth, Id, Message, Notify, Payload, Sa, Ts};
 use crate::wire::{AuthMethod, ExchangeType, NotifyType, PayloadType};
 

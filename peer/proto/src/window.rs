@@ -1,5 +1,6 @@
-//! Requests and responses of an IKE SA: Message IDs, repetition, and the answer that is kept
-//! (RFC 7296 §2.1 to §2.3). The window is one message each way.
+//! What waits for an answer and is repeated, and the answer that is kept: both versions do so alike. In IKEv2
+//! these are requests and responses (RFC 7296 §2.1 to §2.3), with a window of one message each way; in IKEv1
+//! any message that another one has to follow (RFC 2408, section 5.1).
 
 use core::time::Duration;
 
