@@ -19,7 +19,6 @@ fn base(session: &Session, own: &Ikev1Keys) -> Option<Vec<u8>> {
     if let Some(last) = session.phase1.values().rev().find(|message| message.encrypted) {
         return Some(own.cipher.next_iv(last.ciphertext()));
     }
-    session.phase1.get(&session.phase1_messages())?;
     let [public_i, public_r] = session.both(PayloadKind::KE)?;
     Some(own.cipher.phase1_iv(public_i, public_r))
 }
@@ -88,9 +87,14 @@ pub(crate) fn judge(
     if !session.established() {
         session.unread |= kind == ExchangeType::QUICK_MODE;
         let next = own.map(|own| own.cipher.next_iv(message.ciphertext()));
+        // Who is refused before phase 1 is over may be told so under its keys.
+        let iv = own.filter(|_| informs).and_then(|own| vector(session, message, own));
+        if let (Some(own), Some(iv)) = (own, &iv) {
+            open::again(message, own, iv);
+        }
         session.exchange(message).iv = next;
         remember(session, message, place);
-        return Vec::new();
+        return iv.unwrap_or_default();
     }
     let iv = own.and_then(|own| vector(session, message, own));
     if let (Some(own), Some(iv)) = (own, &iv) {
