@@ -156,6 +156,10 @@ fn conns(lines: &[&str]) -> BTreeMap<String, Conn> {
     for line in lines.iter().filter(|line| line.starts_with('"')) {
         let Some((key, text)) = line.split_once(": ") else { continue };
         let text = text.trim();
+        // The names of authorities are written like ends.
+        if text.starts_with("CAs: ") {
+            continue;
+        }
         let conn = conns.entry(key.to_owned()).or_default();
         if let Some((left, right)) = text.split_once("...") {
             let right = right.split(';').next().unwrap_or_default();

@@ -2,6 +2,7 @@ use super::*;
 
 const V5: &str = r#"
 "lane.net"[1]: 10.1.0.0/24===10.222.1.2...10.222.1.3===10.2.0.0/24; routed-tunnel; my_ip=unset; their_ip=unset;
+"lane.net"[1]:   CAs: 'O=ikeproof, CN=Authority one'...'%any'
 "lane.net"[1]:   our idtype: ID_IPV4_ADDR; our id=10.222.1.2; their idtype: ID_IPV4_ADDR; their id=10.222.1.3
 "lane.net"[1]:   IKEv2 algorithm newest: AES_CBC_256-HMAC_SHA2_256-MODP2048
 "lane.net"[1]:   ESP algorithm newest: AES_GCM_16_128-NONE; pfsgroup=<N/A>
