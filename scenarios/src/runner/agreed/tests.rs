@@ -94,7 +94,7 @@ fn both_sides_have_the_same() {
 #[case::cipher(|sa: &mut IkeSa| word(&mut sa.algorithms, "encr", "aes128"), "aes128 at the peer")]
 #[case::prf(|sa: &mut IkeSa| word(&mut sa.algorithms, "prf", "prfsha1"), "prfsha1 at the peer")]
 #[case::group(|sa: &mut IkeSa| word(&mut sa.algorithms, "group", "modp1024"), "modp1024 at the peer")]
-#[case::nothing(|sa: &mut IkeSa| sa.algorithms.clear(), "does not tell the algorithms")]
+#[case::nothing(|sa: &mut IkeSa| sa.children[0].algorithms.clear(), "does not tell the algorithms")]
 #[case::child_spi(|sa: &mut IkeSa| sa.children[0].spi_in = 1, "the edge has SPIs")]
 #[case::not_there(|sa: &mut IkeSa| sa.children[0].installed = false, "the edge has SPIs")]
 #[case::encapsulation(|sa: &mut IkeSa| sa.children[0].encap = true, "UDP encapsulation")]
