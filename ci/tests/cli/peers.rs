@@ -13,8 +13,8 @@ use ikeproof_vendors::images::{self, Image};
 use ikeproof_vendors::lane::{Lane, LaneSpec, Seat};
 use ikeproof_vendors::peer::{
     Child, ChildProposal, Connection, DataPlane, Encr, End, Group, Identity, IkeProposal,
-    Initiated, InnerAddress, Integ, Login, Mode, ModeConfig, Peer, PeerConfig, Ping, Protocol, Psk,
-    Selector, Start, Target, Version,
+    Initiated, InnerAddress, Integ, Login, Mode, ModeConfig, NatTraversal, Peer, PeerConfig, Ping,
+    Protocol, Psk, Selector, Start, Target, Version,
 };
 use ikeproof_vendors::run::Run;
 use ikeproof_vendors::start::{PeerSpec, Vendor, start};
@@ -135,6 +135,7 @@ impl Bench {
             }],
             force_encap: false,
             keeps_port: false,
+            nat_traversal: NatTraversal::All,
             fragmentation: None,
             mobike: Some(false),
             dpd: None,

@@ -4,7 +4,7 @@ use std::{net::IpAddr, time::Duration};
 
 use ikeproof_vendors::peer::{
     Child, ChildProposal, Connection, Encr, End, Group, IkeProposal, InnerAddress, Integ, Mode,
-    ModeConfig, PeerConfig, Ping, Protocol, Psk, Selector, Start, Version,
+    ModeConfig, NatTraversal, PeerConfig, Ping, Protocol, Psk, Selector, Start, Version,
 };
 
 /// The time an initiation may take.
@@ -54,7 +54,7 @@ fn side(own: (IpAddr, u8), other: (IpAddr, u8)) -> PeerConfig {
             }],
             force_encap: false,
             keeps_port: false,
-            nat_traversal: ikeproof_vendors::peer::NatTraversal::All,
+            nat_traversal: NatTraversal::All,
             fragmentation: None,
             mobike: Some(false),
             dpd: None,
