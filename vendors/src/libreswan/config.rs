@@ -176,6 +176,16 @@ fn mode_config(connection: &Connection) -> Result<Vec<String>, Unsupported> {
     Ok(lines)
 }
 
+/// The line of a conn that does not announce all forms of NAT traversal.
+const fn nat_traversal(announced: NatTraversal) -> Option<&'static str> {
+    match announced {
+        // It announces the drafts beside the RFC then.
+        NatTraversal::All => None,
+        NatTraversal::Drafts => Some("nat-ikev1-method=drafts"),
+        NatTraversal::Off => Some("nat-ikev1-method=none"),
+    }
+}
+
 /// The spelling, which depends on the build.
 struct Words {
     all: bool,
@@ -259,12 +269,7 @@ impl Words {
             let why = "pluto moves to port 4500 where it finds a NAT";
             return Err(unsupported("staying on port 500", why));
         }
-        match connection.nat_traversal {
-            // It announces the drafts beside the RFC then.
-            NatTraversal::All => {}
-            NatTraversal::Drafts => lines.push(String::from("nat-ikev1-method=drafts")),
-            NatTraversal::Off => lines.push(String::from("nat-ikev1-method=none")),
-        }
+        lines.extend(nat_traversal(connection.nat_traversal).map(str::to_owned));
         if let Some(fragmentation) = connection.fragmentation {
             let word = match fragmentation {
                 Fragmentation::Off => "no",
