@@ -173,14 +173,16 @@ impl Plane {
 
     async fn boot(&self, megabytes: u32) -> Result<()> {
         let start = format!(
-            "setsid /ikeproof/guest-start {megabytes} >/run/guest-start.log 2>&1 </dev/null &"
+            "rm -f /run/guest-ended; setsid sh -c '/ikeproof/guest-start {megabytes}; echo > /run/guest-ended' \
+             >/run/guest-start.log 2>&1 </dev/null &"
         );
         self.outer.output(&start, SHORT).await?;
-        // The agent answers last in the guest's init; give up early when the guest's kernel ended.
+        // The agent answers last in the guest's init; give up early when the guest's kernel has ended, or has
+        // not come to start. That it is not there yet says nothing: a busy host takes its time.
         let wait = format!(
             "i=0; while [ $i -lt 120 ]; do \
              socat -u OPEN:/dev/null TCP:{GUEST_ADDRESS}:7000,bind={CONTROL_ADDRESS},connect-timeout=0.4 2>/dev/null && exit 0; \
-             [ $i -lt 5 ] || pidof linux.uml >/dev/null || break; i=$((i + 1)); sleep 0.1; done; \
+             [ ! -e /run/guest-ended ] || {{ echo 'it has ended' >&2; break; }}; i=$((i + 1)); sleep 0.1; done; \
              cat /run/guest-start.log; tail -n 15 /run/guest.console; exit 1"
         );
         let within = Duration::from_secs(60);
