@@ -186,22 +186,37 @@ impl CaseRun<'_> {
 
     /// A finding of the auditor, whoever is to blame.
     async fn finding(&self, requirement: &str, within: Duration) -> Result<(), Trouble> {
+        let is_found = |findings: &[Finding], _: &[Decoded]| {
+            findings.iter().any(|finding| finding.requirement == requirement)
+        };
+        if self.until_audited(within, is_found).await {
+            return Ok(());
+        }
+        let why = format!("the auditor has not found {requirement}");
+        Err(Trouble::check(CheckName::Finding, why))
+    }
+
+    /// Lets the auditor look until it sees what is wanted, at most `within`; whether it has.
+    pub(super) async fn until_audited(
+        &self,
+        within: Duration,
+        is_so: impl Fn(&[Finding], &[Decoded]) -> bool,
+    ) -> bool {
         let deadline = Instant::now() + within;
         loop {
-            let (findings, _) = self.audited();
-            if findings.iter().any(|finding| finding.requirement == requirement) {
-                return Ok(());
+            let (findings, decoded) = self.audited();
+            if is_so(&findings, &decoded) {
+                return true;
             }
             if Instant::now() >= deadline {
-                let why = format!("the auditor has not found {requirement}");
-                return Err(Trouble::check(CheckName::Finding, why));
+                return false;
             }
             tokio::time::sleep(LOOK_AGAIN).await;
         }
     }
 
     /// What the auditor says of all that was seen so far.
-    pub(super) fn audited(&self) -> (Vec<Finding>, Vec<Decoded>) {
+    fn audited(&self) -> (Vec<Finding>, Vec<Decoded>) {
         // A copy, since reading takes its time and the edge writes to the log meanwhile.
         let log = self.node.log().clone();
         let audit = super::ladder::audit(&log);

@@ -2,14 +2,12 @@
 
 use std::time::Duration;
 
-use ikeproof_audit::Sender;
+use ikeproof_audit::{Decoded, Finding, Sender};
 use ikeproof_driver::node::Log;
 use ikeproof_proto::event::{Event, Side};
 use ikeproof_vendors::peer::IkeSa;
-use tokio::time::Instant;
 
 use super::case::{CaseRun, Party};
-use super::checks::LOOK_AGAIN;
 use super::failure::Trouble;
 use super::{seen, told};
 use crate::scenario::{CheckName, Notify, Refused, Side as Who};
@@ -89,24 +87,20 @@ impl CaseRun<'_> {
     /// What the edge's events say was said is held against the messages themselves: one of those that
     /// refused must have sent the notification.
     async fn said(&self, by: &[Side], notify: Notify, within: Duration) -> Result<(), Trouble> {
-        let deadline = Instant::now() + within;
         let is_of = |from: Sender| {
             by.iter().any(|by| match by {
                 Side::Local => from == Sender::Edge,
                 Side::Peer => from == Sender::Peer,
             })
         };
-        loop {
-            let (_, decoded) = self.audited();
-            if decoded.iter().any(|one| is_of(one.from) && notify.is_in(&one.summary)) {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                let why = format!("no message with N({}) was seen of those who refused", notify.0);
-                return Err(Trouble::check(CheckName::Refused, why));
-            }
-            tokio::time::sleep(LOOK_AGAIN).await;
+        let is_said = |_: &[Finding], decoded: &[Decoded]| {
+            decoded.iter().any(|one| is_of(one.from) && notify.is_in(&one.summary))
+        };
+        if self.until_audited(within, is_said).await {
+            return Ok(());
         }
+        let why = format!("no message with N({}) was seen of those who refused", notify.0);
+        Err(Trouble::check(CheckName::Refused, why))
     }
 
     async fn silence(&self, within: Duration) -> Result<(), Trouble> {
