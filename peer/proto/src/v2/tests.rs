@@ -452,3 +452,18 @@ fn what_the_data_plane_cannot_run_is_refused_and_not_granted() {
         assert_eq!(node.edge.endpoint().footprint().child_spis, 0);
     }
 }
+
+/// What both ends say that they have agreed on: of the IKE SA and of the Child SA.
+pub(crate) fn agreed(pair: &Pair) -> [Option<(String, String)>; 2] {
+    [&pair.initiator, &pair.responder].map(|node| {
+        let ike = node.find(|event| match event {
+            Event::IkeEstablished(up) => Some(up.suite.to_string()),
+            _ => None,
+        });
+        let child = node.find(|event| match event {
+            Event::ChildEstablished(up) => Some(up.suite.to_string()),
+            _ => None,
+        });
+        ike.zip(child)
+    })
+}

@@ -3,22 +3,7 @@
 use super::*;
 use crate::crypto::suite::{Encr, Group};
 use crate::policy::Profile;
-use crate::v2::tests::ipv6;
-
-/// What both ends have agreed on: of the ISAKMP SA and of the pair of SAs.
-fn agreed(pair: &Pair) -> [Option<(String, String)>; 2] {
-    [&pair.initiator, &pair.responder].map(|node| {
-        let ike = node.find(|event| match event {
-            Event::IkeEstablished(up) => Some(up.suite.to_string()),
-            _ => None,
-        });
-        let child = node.find(|event| match event {
-            Event::ChildEstablished(up) => Some(up.suite.to_string()),
-            _ => None,
-        });
-        ike.zip(child)
-    })
-}
+use crate::v2::tests::{agreed, ipv6};
 
 fn sweep(mode: Ikev1Mode, ike: &str, child: &str) {
     let mut pair = pair();

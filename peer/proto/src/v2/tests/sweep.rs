@@ -4,21 +4,6 @@ use super::*;
 use crate::crypto::suite::{ChildProtocol, Encr, Group, Prf};
 use crate::policy::Profile;
 
-/// What both ends say that they have agreed on: of the IKE SA and of the Child SA.
-fn agreed(pair: &Pair) -> [Option<(String, String)>; 2] {
-    [&pair.initiator, &pair.responder].map(|node| {
-        let ike = node.find(|event| match event {
-            Event::IkeEstablished(up) => Some(up.suite.to_string()),
-            _ => None,
-        });
-        let child = node.find(|event| match event {
-            Event::ChildEstablished(up) => Some(up.suite.to_string()),
-            _ => None,
-        });
-        ike.zip(child)
-    })
-}
-
 /// Connects with these algorithms alone, and sends a packet each way.
 fn sweep(ike: &str, child: &str) {
     let mut pair = connected(ike, child);
