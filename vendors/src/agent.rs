@@ -337,7 +337,7 @@ fn shorten(script: &str) -> String {
 }
 
 /// How long the agent may take to read or write a file.
-const FILE: Duration = Duration::from_secs(10);
+const FILE: Duration = Duration::from_secs(30);
 /// More output than this from one command is a mistake.
 const MOST_OUTPUT: usize = 64 << 20;
 

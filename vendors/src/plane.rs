@@ -18,10 +18,12 @@ use crate::{
     run::Run,
 };
 
-/// A short command.
-pub(crate) const SHORT: Duration = Duration::from_secs(15);
+/// A short command, in a guest that a busy host may let stand still.
+pub(crate) const SHORT: Duration = Duration::from_secs(30);
 /// How long a daemon may take until it can be talked to: where many guests boot at once, long.
 pub(crate) const START: Duration = Duration::from_secs(60);
+/// How long a guest may take to boot, unless it ends.
+const BOOT: Duration = Duration::from_secs(60);
 /// The link for inside addresses.
 const INSIDE: &str = "inner0";
 /// The link for inside addresses where the kernel has no dummy links.
@@ -180,19 +182,20 @@ impl Plane {
         // The agent answers last in the guest's init; give up early when the guest's kernel has ended, or has
         // not come to start. That it is not there yet says nothing: a busy host takes its time.
         let wait = format!(
-            "i=0; while [ $i -lt 120 ]; do \
+            "until=$(($(date +%s) + {})); said='it is still starting'; while [ $(date +%s) -lt $until ]; do \
              socat -u OPEN:/dev/null TCP:{GUEST_ADDRESS}:7000,bind={CONTROL_ADDRESS},connect-timeout=0.4 2>/dev/null && exit 0; \
-             [ ! -e /run/guest-ended ] || {{ echo 'it has ended' >&2; break; }}; i=$((i + 1)); sleep 0.1; done; \
-             cat /run/guest-start.log; tail -n 15 /run/guest.console; exit 1"
+             [ ! -e /run/guest-ended ] || {{ said='it has ended'; break; }}; sleep 0.1; done; \
+             echo \"$said\"; cat /run/guest-start.log; tail -n 15 /run/guest.console 2>&1; exit 1",
+            BOOT.as_secs()
         );
-        let within = Duration::from_secs(60);
-        let finished = self.outer.run(&wait, within).await?;
+        // The script comes to its own end first, and says what it has seen.
+        let finished = self.outer.run(&wait, BOOT + SHORT).await?;
         if finished.status == 0 {
             return Ok(());
         }
         Err(Error::Timeout {
             what: String::from("the boot of the user-mode Linux guest"),
-            within,
+            within: BOOT,
             last: finished.complaint(),
         })
     }
