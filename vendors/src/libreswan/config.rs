@@ -140,6 +140,13 @@ pub(super) fn render(config: &PeerConfig, all: bool) -> Result<Rendered, Unsuppo
         value: String::from("0"),
         why: String::from("threads are dear in a guest, and nothing on the wire depends on them"),
     });
+    if config.daemon.cookies == Cookies::WhileHalfOpen {
+        rendered.tuned.push(Tuned {
+            setting: String::from("ddos-ike-threshold"),
+            value: String::from("1"),
+            why: String::from("half-open IKE SAs are few"),
+        });
+    }
     Ok(rendered)
 }
 
