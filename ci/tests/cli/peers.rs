@@ -32,6 +32,12 @@ const INSIDE: Ipv4Addr = Ipv4Addr::new(10, 255, 3, 4);
 const OWN: Ipv4Addr = Ipv4Addr::new(10, 1, 0, 1);
 const GIVEN: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 10);
 const NAME: &str = "client.example.com";
+/// The key and the password, and those of somebody who does not know them: `serve` prints none of them.
+const PSK: &str = "under-the-sea";
+const PASSWORD: &str = "wonderland";
+const OTHER_PSK: &str = "over-the-sea";
+const OTHER_PASSWORD: &str = "looking-glass";
+const SECRETS: [&str; 4] = [PSK, PASSWORD, OTHER_PSK, OTHER_PASSWORD];
 const SAME_ID: &str = "xauth02-6-same-transaction-id";
 
 /// A network with room for a client, and the edge's place at its gateway.
@@ -148,7 +154,7 @@ impl Bench {
     /// The same in IKEv1, of a user who logs in and is given an inner address. In main mode the address is
     /// the identity.
     fn ikev1(&self, version: Version, password: &str) -> Connection {
-        let mut connection = self.ikev2("secret");
+        let mut connection = self.ikev2(PSK);
         connection.version = version;
         if version == Version::V1Main {
             connection.local.identity = None;
@@ -169,9 +175,11 @@ async fn answers(peer: &dyn Peer, from: Option<Ipv4Addr>) -> u32 {
 }
 
 /// The client takes the tunnel down, and `serve` ends: what it has printed.
-async fn leave(peer: &dyn Peer, mut server: Server) -> Vec<Value> {
+async fn leave(peer: &dyn Peer, from: Option<Ipv4Addr>, mut server: Server) -> Vec<Value> {
     peer.terminate(&Target::Ike("edge".to_owned())).await.unwrap();
     assert_eq!(server.event("closed")["reason"], "deleted-by-peer");
+    // The edge is still there: it is the tunnel that is gone.
+    assert_eq!(answers(peer, from).await, 0);
     end(server)
 }
 
@@ -181,7 +189,9 @@ fn end(server: Server) -> Vec<Value> {
     assert_eq!(status.code(), Some(0));
     assert_eq!(events.last().unwrap()["open"], 0, "{events:#?}");
     let all = serde_json::to_string(&events).unwrap();
-    assert!(!all.contains("secret") && !all.contains("wonderland"), "{all}");
+    for secret in SECRETS {
+        assert!(!all.contains(secret), "{all}");
+    }
     events
 }
 
@@ -207,8 +217,8 @@ async fn a_client_of_ikev2_connects_pings_and_leaves(
     #[case] encapsulated: bool,
 ) {
     let Some(bench) = Bench::open("a_client_of_ikev2", vendor).await else { return };
-    let mut server = bench.serve(&["--psk".to_owned(), format!("fqdn:{NAME}=secret")]);
-    let peer = bench.start(&PeerSpec::new(vendor, plane), bench.ikev2("secret")).await;
+    let mut server = bench.serve(&["--psk".to_owned(), format!("fqdn:{NAME}={PSK}")]);
+    let peer = bench.start(&PeerSpec::new(vendor, plane), bench.ikev2(PSK)).await;
     // The control: nothing but the tunnel leads there.
     assert_eq!(answers(&*peer, Some(OWN)).await, 0);
     let initiated = peer.initiate("edge", "inside", SOON).await.unwrap();
@@ -230,9 +240,8 @@ async fn a_client_of_ikev2_connects_pings_and_leaves(
     let ping = server.event("ping_answered");
     assert_eq!((&ping["from"], &ping["to"]), (&"10.1.0.1".into(), &"10.255.3.4".into()));
 
-    let events = leave(&*peer, server).await;
+    let events = leave(&*peer, Some(OWN), server).await;
     assert_eq!(broken(&events), [""; 0]);
-    assert_eq!(answers(&*peer, Some(OWN)).await, 0);
     bench.close(peer).await;
 }
 
@@ -240,9 +249,9 @@ async fn a_client_of_ikev2_connects_pings_and_leaves(
 async fn a_client_of_ikev2_with_another_secret_gets_nowhere() {
     let vendor = Vendor::StrongSwan;
     let Some(bench) = Bench::open("a_client_with_another_secret", vendor).await else { return };
-    let mut server = bench.serve(&["--psk".to_owned(), format!("fqdn:{NAME}=secret")]);
+    let mut server = bench.serve(&["--psk".to_owned(), format!("fqdn:{NAME}={PSK}")]);
     let spec = PeerSpec::new(vendor, DataPlane::Userspace);
-    let peer = bench.start(&spec, bench.ikev2("another")).await;
+    let peer = bench.start(&spec, bench.ikev2(OTHER_PSK)).await;
     let initiated = peer.initiate("edge", "inside", SOON).await.unwrap();
     assert!(matches!(initiated, Initiated::Failed(_)), "{initiated:?}");
     let failed = server.event("authentication_failed");
@@ -269,7 +278,7 @@ async fn a_user_of_a_client_of_ikev1_logs_in_and_is_given_an_address(
 ) {
     let Some(bench) = Bench::open("a_user_of_a_client_of_ikev1", vendor).await else { return };
     let mut server = bench.serve(&login(&bench, version));
-    let peer = bench.start(&PeerSpec::new(vendor, plane), bench.ikev1(version, "wonderland")).await;
+    let peer = bench.start(&PeerSpec::new(vendor, plane), bench.ikev1(version, PASSWORD)).await;
     assert_eq!(answers(&*peer, None).await, 0);
     let initiated = peer.initiate("edge", "inside", SOON).await.unwrap();
     assert_eq!(initiated, Initiated::Up, "{}", peer.log().await.unwrap());
@@ -282,7 +291,7 @@ async fn a_user_of_a_client_of_ikev1_logs_in_and_is_given_an_address(
     assert_eq!(answers(&*peer, None).await, 3, "{}", peer.log().await.unwrap());
     assert_eq!(server.event("ping_answered")["from"], GIVEN.to_string());
 
-    let events = leave(&*peer, server).await;
+    let events = leave(&*peer, None, server).await;
     assert!(!has(&events, "xauth_failed"), "{events:#?}");
     assert_eq!(broken(&events), breaks);
     bench.close(peer).await;
@@ -294,7 +303,7 @@ async fn a_user_with_a_wrong_password_has_no_tunnel() {
     let Some(bench) = Bench::open("a_user_with_a_wrong_password", vendor).await else { return };
     let mut server = bench.serve(&login(&bench, version));
     let spec = PeerSpec::new(vendor, DataPlane::Userspace);
-    let peer = bench.start(&spec, bench.ikev1(version, "looking-glass")).await;
+    let peer = bench.start(&spec, bench.ikev1(version, OTHER_PASSWORD)).await;
     let initiated = peer.initiate("edge", "inside", SOON).await.unwrap();
     assert!(matches!(initiated, Initiated::Failed(_)), "{initiated:?}");
     assert_eq!(server.event("xauth_failed")["user"], "alice");
@@ -309,9 +318,10 @@ async fn a_user_with_a_wrong_password_has_no_tunnel() {
 /// The options for such a user. In main mode the key is found by the address.
 fn login(bench: &Bench, version: Version) -> [String; 6] {
     let id = match version {
-        Version::V1Main => format!("ip:{}=secret", bench.client()),
-        _ => format!("fqdn:{NAME}=secret"),
+        Version::V1Main => format!("ip:{}={PSK}", bench.client()),
+        _ => format!("fqdn:{NAME}={PSK}"),
     };
     let pool = format!("{GIVEN}-{GIVEN}");
-    ["--psk", &id, "--xauth", "alice=wonderland", "--pool", &pool].map(str::to_owned)
+    let user = format!("alice={PASSWORD}");
+    ["--psk", &id, "--xauth", &user, "--pool", &pool].map(str::to_owned)
 }
