@@ -83,7 +83,7 @@ async fn raw_esp_over_ipv6() {
         RawSocket::open(&right.place, to, RawProtocol::Esp, kernel),
     ) {
         (Ok(a), Ok(b)) => (a, b),
-        (a, b) => return println!("SKIP: no IPv6 here: {:?} {:?}", a.err(), b.err()),
+        (a, b) => return tools::skip(&format!("no IPv6 here: {:?} {:?}", a.err(), b.err())),
     };
     let mut buffer = vec![0; 65_535];
     for len in [40, 3000] {
@@ -110,7 +110,7 @@ async fn ah_carries_traffic_between_two_nodes(#[case] from: IpAddr, #[case] to: 
     };
     let (a, b) = match (sockets(&left.place, from), sockets(&right.place, to)) {
         (Ok(a), Ok(b)) => (a, b),
-        (a, b) => return println!("SKIP: no {from} here: {:?} {:?}", a.err(), b.err()),
+        (a, b) => return tools::skip(&format!("no {from} here: {:?} {:?}", a.err(), b.err())),
     };
     assert!(a.has_ah() && b.has_ah());
     let node = |sockets, inner: [u8; 4]| {

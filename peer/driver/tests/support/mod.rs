@@ -65,7 +65,7 @@ pub fn pair() -> Option<(Namespace, Namespace)> {
     match try_pair() {
         Ok(pair) => Some(pair),
         Err(why) => {
-            println!("SKIP: no network namespaces here: {why}");
+            crate::tools::skip(&format!("no network namespaces here: {why}"));
             None
         }
     }

@@ -1,6 +1,6 @@
-//! Programs of others that a test compares with, where they are missing.
+//! What a test needs of its host, where it is missing.
 
-/// Says that something is passed over and why, unless the environment requires such programs.
+/// Says that something is passed over and why, unless the environment requires all of it.
 pub fn skip(why: &str) {
     assert!(
         std::env::var_os("IKEPROOF_REQUIRE_TOOLS").is_none_or(|value| value != "1"),
