@@ -11,6 +11,7 @@ use ikeproof_proto::wire::v2::TrafficSelector;
 use ikeproof_vendors::peer::{IkeSa, Target};
 
 use super::case::{CaseRun, Party};
+use super::checks::SoFar;
 use super::failure::Trouble;
 use super::faults;
 use super::setup::{self, CONNECTION};
@@ -21,7 +22,7 @@ use crate::scenario::{
 /// How long an initiation may take before the peer is left alone with it.
 const INITIATION: Duration = Duration::from_secs(60);
 /// How long an answer is waited for in real time while a clock is moved.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(10);
 /// Where a NAT is from then on that has got another address (TEST-NET-2 of RFC 5737, which nobody else has).
 const MOVED: IpAddr = IpAddr::V4(Ipv4Addr::new(198, 51, 100, 7));
 /// How long a delete may take.
@@ -30,19 +31,30 @@ const GOODBYE: Duration = Duration::from_secs(10);
 impl CaseRun<'_> {
     /// Plays steps in order; a check that fails ends them.
     pub(super) async fn play(&self, steps: &[Step]) -> Result<(), Trouble> {
-        for step in steps {
+        let mut since = None;
+        for (at, step) in steps.iter().enumerate() {
+            let before = since.take();
+            let next = steps.get(at + 1).map(|next| &next.action);
+            // What comes of an initiation may have come before the next step looks: `never` counts it.
+            if let (Action::Initiate(_), Some(Action::Never(never))) = (&step.action, next) {
+                since = Some(self.so_far(never));
+            }
             // Boxed, since steps hold steps.
-            Box::pin(self.action(&step.action)).await.map_err(|trouble| trouble.at(step.line))?;
+            Box::pin(self.action(&step.action, before))
+                .await
+                .map_err(|trouble| trouble.at(step.line))?;
         }
         Ok(())
     }
 
-    async fn action(&self, action: &Action) -> Result<(), Trouble> {
+    async fn action(&self, action: &Action, before: Option<SoFar>) -> Result<(), Trouble> {
         match action {
             Action::Initiate(initiate) => self.initiate(initiate).await,
             Action::Expect(expect) => self.expect(expect).await,
             Action::Traffic(traffic) => self.traffic(traffic).await,
-            Action::Never(never) => self.never(never).await,
+            Action::Never(never) => {
+                self.never(never, before.unwrap_or_else(|| self.so_far(never))).await
+            }
             Action::Advance(span) => self.advance(span.0).await,
             Action::Delete(delete) => self.delete(delete).await,
             Action::Kill(which) => self.kill(which).await,
