@@ -292,6 +292,7 @@ pub fn count(log: &Log, name: EventName) -> usize {
         EventName::IkeDeleted => events(|event| {
             matches!(event, Event::IkeClosed { reason: CloseReason::DeletedByPeer, .. })
         }),
+        EventName::ChildClosed => events(|event| matches!(event, Event::ChildClosed { .. })),
         EventName::ChildDeleted => events(|event| {
             matches!(event, Event::ChildClosed { reason: CloseReason::DeletedByPeer, .. })
         }),

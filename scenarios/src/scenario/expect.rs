@@ -199,6 +199,8 @@ pub enum EventName {
     IkeClosed,
     /// The peer deleted the IKE SA.
     IkeDeleted,
+    /// A child SA ended, for whatever reason.
+    ChildClosed,
     /// The peer deleted a child SA.
     ChildDeleted,
     /// A login by XAUTH was wrong.
