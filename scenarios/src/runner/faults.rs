@@ -33,8 +33,11 @@ const BROKEN_BY_READING: [(&str, &str, &str); 2] = [
     ("R30", "echo", "rfc7296-1.4.1-ike-delete-empty-response"),
 ];
 
+/// What an edge breaks by offering it for a Child SA of IKEv1: the offer, and the requirement.
+const BROKEN_BY_OFFER: [(&str, &str); 1] = [("null", "rfc2407-4.5-auth-alg-esp-null")];
+
 /// Whether a case asks the edge to break a requirement. A fault may break any, since what follows from
-/// it breaks more; a reading only its own.
+/// it breaks more; a reading or an offer only its own.
 pub fn excuses(case: &Case, requirement: &str) -> bool {
     let by_reading = |edge: &Edge| {
         edge.readings.iter().any(|(id, value)| {
@@ -42,8 +45,15 @@ pub fn excuses(case: &Case, requirement: &str) -> bool {
             BROKEN_BY_READING.contains(&broken)
         })
     };
+    let by_offer = |edge: &Edge| {
+        edge.esp
+            .iter()
+            .any(|offer| BROKEN_BY_OFFER.contains(&(offer.to_string().as_str(), requirement)))
+    };
     let faulty = case.edges.iter().any(|edge| !edge.faults.is_empty());
-    faulty || !of_steps(&case.steps).is_empty() || case.edges.iter().any(by_reading)
+    faulty
+        || !of_steps(&case.steps).is_empty()
+        || case.edges.iter().any(|edge| by_reading(edge) || by_offer(edge))
 }
 
 /// The faults that were applied, in words, with how often.
