@@ -6,7 +6,6 @@
 //! does not.
 
 use crate::policy::refusal::{Reason, ReasonKind};
-use crate::wire::attribute::Attribute;
 use crate::wire::v1::Transform;
 
 /// What a phase knows of attributes.
@@ -22,21 +21,22 @@ pub(super) struct Vocabulary {
     pub(super) name: fn(u16) -> String,
 }
 
-/// Refuses a transform if one of its attributes cannot be gone by.
+/// Refuses a transform if one of its attributes cannot be gone by. The time that takes grows with their
+/// number and no faster, as an offer of phase 1 may come from anybody.
 pub(super) fn check(transform: &Transform, of: &Vocabulary) -> Result<(), Reason> {
-    let attributes = &transform.attributes;
-    for (at, attribute) in attributes.iter().enumerate() {
+    // Whatever differs from any of its kind differs from the first of it.
+    let mut first = vec![None; of.understood.len()];
+    for attribute in &transform.attributes {
         let kind = attribute.kind();
         let name = || (of.name)(kind);
-        if !of.understood.contains(&kind) {
+        let known = of.understood.iter().zip(&mut first).find(|(known, _)| **known == kind);
+        let Some((_, first)) = known else {
             return Err(malformed(of.rule, format!("attribute {} is not known", name())));
-        }
-        if attribute.number().is_none() {
+        };
+        let Some(number) = attribute.number() else {
             return Err(unusable(format!("attribute {} is no number", name())));
-        }
-        let differs =
-            |earlier: &Attribute| earlier.kind() == kind && earlier.number() != attribute.number();
-        if !of.repeatable.contains(&kind) && attributes.iter().take(at).any(differs) {
+        };
+        if *first.get_or_insert(number) != number && !of.repeatable.contains(&kind) {
             return Err(unusable(format!("attribute {} is there with two values", name())));
         }
     }

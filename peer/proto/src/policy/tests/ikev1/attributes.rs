@@ -81,6 +81,23 @@ fn phase_2_goes_by_all_attributes(#[case] more: &[Attribute], #[case] rule: Opti
     assert_eq!(phase2_with("aes128-sha1", more).err().as_deref(), rule);
 }
 
+/// As many attributes as a datagram has room for, all of one kind.
+fn all_of(kind: u16, value: u16) -> Vec<Attribute> {
+    vec![short(kind, value); 16_350]
+}
+
+#[test]
+fn a_transform_that_is_full_of_one_attribute_is_gone_by_like_any_other() {
+    let mut groups = all_of(Phase1Attr::GROUP.0, 2);
+    assert_eq!(phase1_with(&groups), Ok(()));
+    groups.push(short(Phase1Attr::GROUP.0, 14));
+    assert_eq!(phase1_with(&groups), Err(CHECKED.to_owned()));
+    let mut hashes = all_of(Phase2Attr::AUTH.0, 2);
+    assert_eq!(phase2_with("aes128-sha1", &hashes), Ok(()));
+    hashes.push(short(Phase2Attr::AUTH.0, 1));
+    assert_eq!(phase2_with("aes128-sha1", &hashes), Err(CHECKED.to_owned()));
+}
+
 #[test]
 fn a_lifetime_says_what_it_counts() {
     let without_type = |offer: &mut Sa, kind: u16| {
