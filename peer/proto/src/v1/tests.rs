@@ -737,6 +737,30 @@ fn esp_and_ah_are_one_bundle_where_that_is_accepted() {
     }
 }
 
+#[rstest]
+#[case::by_itself(None, [(true, false); 2])]
+#[case::with_an_alternative(Some(ESP), [(true, true); 2])]
+fn half_of_a_bundle_is_not_offered_where_the_other_half_has_no_number(
+    #[case] alternative: Option<&str>,
+    #[case] expected: [(bool, bool); 2],
+) {
+    let mut pair = bundled("accept");
+    let mut offer = bundle("chacha20poly1305", "ah:sha256");
+    let alternative = alternative.map(|words| words.parse::<ChildOffer>().unwrap());
+    offer.child.extend(alternative.map(|other| other.proposal(2, &[0; 4], false)));
+    connect(&mut pair, offer);
+    assert_eq!(both(&pair), expected, "{:#?}", pair.responder.events);
+    for node in [&pair.initiator, &pair.responder] {
+        let up = |event: &Event| match event {
+            Event::ChildEstablished(child) => Some((child.suite.to_string(), child.over.is_some())),
+            _ => None,
+        };
+        let alone = expected[0].1.then(|| (ESP.to_owned(), false));
+        assert_eq!(node.find(up), alone);
+        assert_eq!(node.edge.endpoint().footprint().child_spis, usize::from(expected[0].1));
+    }
+}
+
 #[test]
 fn esp_and_ah_are_refused_where_that_is_not_accepted() {
     let mut pair = bundled("refuse");

@@ -61,29 +61,32 @@ pub fn phase1_offer(proposals: &[v2::Proposal], auth: Phase1Auth, life: Life) ->
     Sa { proposals: vec![proposal] }
 }
 
-/// An offer of phase 2: each proposal with a transform for each of its combinations. Those of one number
-/// have one number in the offer, too: they are wanted together.
+/// An offer of phase 2 (RFC 2407, section 4.4): each proposal with a transform for each of its
+/// combinations. Those of one number have one number in the offer, too: they are wanted together (RFC 2408,
+/// section 4.2).
+///
+/// Combinations that IKEv1 has no numbers for are left out. With a proposal that has nothing left go those
+/// that are wanted together with it, as each of them alone would be less protection than was asked for.
+/// What is left is numbered from 1.
 pub fn phase2_offer(proposals: &[v2::Proposal], offer: &Phase2Offer) -> Sa {
-    let (mut number, mut last) = (0_u8, None);
-    let mut offered = Vec::new();
-    for proposal in proposals {
-        if last != Some(proposal.number) {
-            number = number.saturating_add(1);
-            last = Some(proposal.number);
+    let (mut number, mut offered) = (0_u8, Vec::new());
+    for together in proposals.chunk_by(|one, next| one.number == next.number) {
+        let transforms: Vec<_> = together
+            .iter()
+            .map(|proposal| numbered(phase2_sets(proposal, offer).into_iter()))
+            .collect();
+        if transforms.iter().any(Vec::is_empty) {
+            continue;
         }
-        let protocol = proposal.protocol;
-        let over = protocol == ProtocolId::AH && is_bundled(proposals, proposal);
-        let spi = if over { offer.over_spi } else { offer.spi }.to_be_bytes().to_vec();
-        let transforms = numbered(phase2_sets(proposal, offer).into_iter());
-        offered.push(Proposal { number, protocol, spi, transforms });
+        number = number.saturating_add(1);
+        for (proposal, transforms) in together.iter().zip(transforms) {
+            let protocol = proposal.protocol;
+            let over = protocol == ProtocolId::AH && together.len() > 1;
+            let spi = if over { offer.over_spi } else { offer.spi }.to_be_bytes().to_vec();
+            offered.push(Proposal { number, protocol, spi, transforms });
+        }
     }
-    offered.retain(|proposal| !proposal.transforms.is_empty());
     Sa { proposals: offered }
-}
-
-/// Whether a proposal shares its number with another.
-fn is_bundled(proposals: &[v2::Proposal], proposal: &v2::Proposal) -> bool {
-    proposals.iter().filter(|other| other.number == proposal.number).count() > 1
 }
 
 fn phase2_sets(proposal: &v2::Proposal, offer: &Phase2Offer) -> Vec<(u8, Vec<Attribute>)> {

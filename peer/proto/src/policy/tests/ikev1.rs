@@ -187,6 +187,23 @@ fn phase_2_is_refused_by_the_rule_that_stands_against_it() {
 }
 
 #[test]
+fn what_is_wanted_together_is_offered_together_or_not_at_all() {
+    let words = [("chacha20poly1305", 1), ("ah:sha256", 1), ("aes128-sha1", 2), ("ah:sha1", 2)];
+    let proposals = words
+        .map(|(offer, number)| offer.parse::<ChildOffer>().unwrap().proposal(number, &[], false));
+    let (life, encapsulation) = (Life::seconds(3600), Encapsulation::TUNNEL);
+    let offer = Phase2Offer { spi: 0xc001_0203, over_spi: 0xc001_0204, life, encapsulation };
+    let offered = |proposals: &[_]| {
+        let offered = phase2_offer(proposals, &offer).proposals;
+        offered.iter().map(|one| (one.number, one.protocol, one.spi[3])).collect::<Vec<_>>()
+    };
+    assert_eq!(offered(&proposals), [(1, ProtocolId::ESP, 3), (1, ProtocolId::AH, 4)]);
+    assert_eq!(offered(&proposals[..2]), []);
+    // What has the number for itself is for itself.
+    assert_eq!(offered(&proposals[1..3]), [(1, ProtocolId::AH, 3), (2, ProtocolId::ESP, 3)]);
+}
+
+#[test]
 fn an_answer_that_changes_the_offer_is_found_out() {
     let offer = phase1(&["aes128-sha1-modp1024", "3des-sha1-modp1024"]);
     assert_eq!(check_phase1_answer(&offer, &offer), Err(V1AnswerError::Transforms(2)));

@@ -79,16 +79,24 @@ impl AwaitSecond {
         let ids = ids.map(Payload::Id);
         let spi_in = cx.child_spi(ike);
         let numbers: BTreeSet<u8> = ask.proposals.iter().map(|one| one.number).collect();
-        let is_bundle = numbers.len() < ask.proposals.len();
-        let over_spi = is_bundle.then(|| cx.child_spi(ike));
+        let may_be_bundle = numbers.len() < ask.proposals.len();
+        let over_spi = may_be_bundle.then(|| cx.child_spi(ike));
         let life = cx.config.profile.child_life();
         let encapsulation = around.encapsulation;
         let offer = policy::phase2_offer(
             &ask.proposals,
             &Phase2Offer { spi: spi_in, over_spi: over_spi.unwrap_or(spi_in), life, encapsulation },
         );
+        // Of what was to be together there may be nothing in the offer.
+        let over_spi = over_spi.filter(|spi| {
+            let is_bundle = offer.proposals.iter().any(|one| one.spi == spi.to_be_bytes());
+            if !is_bundle {
+                cx.free_child_spi(*spi);
+            }
+            is_bundle
+        });
         if offer.proposals.is_empty() {
-            [Some(spi_in), over_spi].into_iter().flatten().for_each(|spi| cx.free_child_spi(spi));
+            cx.free_child_spi(spi_in);
             return None;
         }
         let group = group_of(&offer);
