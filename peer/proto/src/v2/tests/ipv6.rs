@@ -109,6 +109,8 @@ fn traffic_of_the_other_version_is_none_of_the_selectors() {
     let mut pair = pair();
     let offer = over_ipv6(connection("aes256-sha256-ecp256", "aes128gcm16"), true);
     pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
+    assert_eq!(established(&pair.initiator.events), (true, true), "{:#?}", pair.initiator.events);
+    traffic(&mut pair, true);
     let (tunnel, packet) = (TunnelId(1), echo([10, 0, 1, 1], [10, 0, 2, 1], 100));
     pair.handle(Side::Initiator, EdgeInput::Inner { tunnel, packet: &packet });
     assert_eq!(pair.intercept(), []);
