@@ -62,6 +62,12 @@ struct Cell {
     course: Course,
 }
 
+impl Wants {
+    fn a_cookie(self) -> bool {
+        matches!(self, Self::Cookie | Self::CookieAndGroup)
+    }
+}
+
 impl Cell {
     /// Other numbers for each cell, so that no two of them meet the same wire.
     fn seed(&self, nth: u64) -> u64 {
@@ -98,7 +104,7 @@ fn ends(cell: &Cell) -> [EndpointConfig; 2] {
     [Side::Initiator, Side::Responder].map(|side| {
         let mut end = end();
         let answers = side != cell.initiator || cell.course == Course::Both;
-        if answers && matches!(cell.wants, Wants::Cookie | Wants::CookieAndGroup) {
+        if answers && cell.wants.a_cookie() {
             end.profile.limits.cookie_threshold = 0;
         }
         if answers && matches!(cell.wants, Wants::Group | Wants::CookieAndGroup) {
@@ -161,7 +167,15 @@ fn run(cell: &Cell, ends: [EndpointConfig; 2], seed: u64) -> (Seen, Result<(), S
         _ => session.other_pairs(),
     };
     session.advance(QUIET);
-    let agree = alike.and_then(|()| session.disagreement());
+    let agree = alike.and_then(|()| session.disagreement()).and_then(|()| {
+        let nodes = [&session.pair.initiator, &session.pair.responder];
+        let accepted = |event: &Event| matches!(event, Event::CookieAccepted { .. });
+        let paid = nodes.iter().any(|node| node.events.iter().any(accepted));
+        match (session.seen.up, paid == cell.wants.a_cookie()) {
+            (true, false) => Err(format!("it came up, and a cookie was accepted: {paid}")),
+            _ => Ok(()),
+        }
+    });
     (session.seen, agree)
 }
 
