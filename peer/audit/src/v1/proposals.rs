@@ -208,21 +208,24 @@ pub(crate) fn name(kind: u16, phase1: bool) -> String {
     if phase1 { Phase1Attr(kind).to_string() } else { Phase2Attr(kind).to_string() }
 }
 
+/// Each duration has a type of its own before it. Other attributes may stand between the two, which the
+/// rule does not forbid.
 fn judge_lifetime(report: &mut Report<'_>, transform: &OfferedTransform, phase1: bool) {
     let (of_type, of_duration) = if phase1 {
         (Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0)
     } else {
         (Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0)
     };
-    let mut before = None;
+    let mut announced = false;
     for (at, attribute) in &transform.attributes {
-        if attribute.kind() == of_duration {
+        if attribute.kind() == of_type {
+            announced = true;
+        } else if attribute.kind() == of_duration {
             report.applies(&[rules::V1_LIFE_TYPE]);
+            if !core::mem::take(&mut announced) {
+                report.say(rules::V1_LIFE_TYPE, *at, "a duration does not follow its type");
+            }
         }
-        if attribute.kind() == of_duration && before != Some(of_type) {
-            report.say(rules::V1_LIFE_TYPE, *at, "a duration does not follow its type");
-        }
-        before = Some(attribute.kind());
     }
 }
 

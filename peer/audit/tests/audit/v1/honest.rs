@@ -43,6 +43,22 @@ fn honest_sessions_give_no_findings_and_are_read_to_the_last_payload() {
 }
 
 #[test]
+fn a_lifetime_may_have_other_attributes_between_it_and_its_type() {
+    let mut lab = Lab::new(MAIN);
+    for step in ["quick-1", "quick-2"] {
+        lab.edit(step, |draft| {
+            draft.sa(|sa| {
+                let all = sa.proposals.iter_mut().flat_map(|proposal| &mut proposal.transforms);
+                all.for_each(|transform| transform.attributes.swap(1, 2));
+            });
+        });
+    }
+    let lab = lab.run();
+    assert!(lab.unused().is_empty());
+    assert_none(&lab.audit(&lab.seen).0, "type, mode, lifetime");
+}
+
+#[test]
 fn the_timeline_is_what_it_was() {
     for (name, profile) in [("v1-main", MAIN), ("v1-aggressive", AGGRESSIVE), ("v1-xauth", XAUTH)] {
         let lab = Lab::new(profile).run();
