@@ -13,10 +13,12 @@ use crate::wire::v1::Transform;
 pub(super) struct Vocabulary {
     /// Those that mean something here.
     pub(super) understood: &'static [u16],
-    /// Those that may be there several times, as each speaks of what goes before it: lifetimes.
-    pub(super) repeatable: [u16; 2],
-    /// The requirement that speaks of the others.
+    /// What a lifetime counts, and the lifetime behind it. They may be there several times.
+    pub(super) lifetimes: [u16; 2],
+    /// The requirement that speaks of what is not understood.
     pub(super) rule: &'static str,
+    /// The requirement that a lifetime says what it counts.
+    pub(super) counted: &'static str,
     /// The names of all.
     pub(super) name: fn(u16) -> String,
 }
@@ -36,7 +38,7 @@ pub(super) fn check(transform: &Transform, of: &Vocabulary) -> Result<(), Reason
         let Some(number) = attribute.number() else {
             return Err(unusable(format!("attribute {} is no number", name())));
         };
-        if *first.get_or_insert(number) != number && !of.repeatable.contains(&kind) {
+        if *first.get_or_insert(number) != number && !of.lifetimes.contains(&kind) {
             return Err(unusable(format!("attribute {} is there with two values", name())));
         }
     }

@@ -1,7 +1,7 @@
 //! How long SAs live: what IKEv1 negotiates of it, by time and by volume (RFC 2407, section 4.5; RFC 2409,
 //! appendix A), and what an edge makes of an offer.
 
-use super::attributes::unusable;
+use super::attributes::{Vocabulary, unusable};
 use crate::policy::profile::Profile;
 use crate::policy::readings::LongerLifetime;
 use crate::policy::refusal::{Reason, ReasonKind};
@@ -65,31 +65,38 @@ impl Life {
 }
 
 impl OfferedLife {
-    /// Reads lifetimes, each of which is announced by what it counts. Of those that count the same thing
-    /// none may differ from the others (RFC 2407, section 4.5.2).
+    /// Reads lifetimes, each of which has a type of its own before it that says what it counts. Other
+    /// attributes may stand between the two: RFC 2407, section 4.5, wants the one behind the other and not
+    /// next to it. Of those that count the same thing none may differ from the others (RFC 2407, section
+    /// 4.5.2).
     ///
     /// # Errors
-    /// If one is announced by nothing that is known, or contradicts another.
-    pub(super) fn read(
-        transform: &Transform,
-        type_kind: u16,
-        duration_kind: u16,
-    ) -> Result<Self, Reason> {
+    /// If a type is not known or nothing is counted by it, if a lifetime is announced by none, or if one
+    /// contradicts another.
+    pub(super) fn read(transform: &Transform, of: &Vocabulary) -> Result<Self, Reason> {
+        let [type_kind, duration_kind] = of.lifetimes;
+        let idle = || unusable("a lifetime is announced and not there".to_owned());
         let mut life = Self::default();
         let mut counts = None;
         for attribute in &transform.attributes {
             if attribute.kind() == type_kind {
-                counts = attribute.number();
-            } else if attribute.kind() == duration_kind {
-                let counted = match counts {
-                    Some(of) if of == u64::from(LifeType::SECONDS.0) => &mut life.seconds,
-                    Some(of) if of == u64::from(LifeType::KILOBYTES.0) => &mut life.kilobytes,
-                    Some(of) => {
-                        return Err(unusable(format!(
-                            "a lifetime counts what is not known ({of})"
-                        )));
+                // What is no number is no type either.
+                let number = attribute.number().unwrap_or_default();
+                let announced = match u16::try_from(number).map(LifeType) {
+                    Ok(known @ (LifeType::SECONDS | LifeType::KILOBYTES)) => known,
+                    _ => {
+                        let says = format!("a lifetime counts what is not known ({number})");
+                        return Err(unusable(says));
                     }
-                    None => return Err(uncounted()),
+                };
+                if counts.replace(announced).is_some() {
+                    return Err(idle());
+                }
+            } else if attribute.kind() == duration_kind {
+                let counted = match counts.take() {
+                    Some(LifeType::SECONDS) => &mut life.seconds,
+                    Some(_) => &mut life.kilobytes,
+                    None => return Err(uncounted(of.counted)),
                 };
                 let value = attribute.number();
                 if counted.is_some() && *counted != value {
@@ -98,7 +105,7 @@ impl OfferedLife {
                 *counted = value;
             }
         }
-        Ok(life)
+        if counts.is_some() { Err(idle()) } else { Ok(life) }
     }
 
     /// Whether it is longer than the own one, by time. Without a word, a default counts.
@@ -159,9 +166,9 @@ impl Profile {
     }
 }
 
-fn uncounted() -> Reason {
+fn uncounted(rule: &str) -> Reason {
     Reason {
-        rule: "rfc2407-4.5-life-type-before-duration".to_owned(),
+        rule: rule.to_owned(),
         kind: ReasonKind::Malformed,
         says: "a lifetime does not say what it counts".to_owned(),
         change: "put its type before it".to_owned(),

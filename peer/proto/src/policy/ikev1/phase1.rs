@@ -175,8 +175,7 @@ impl Phase1Set {
         let group_id = u16::try_from(group).ok().and_then(Group::from_iana);
         let group = group_id.ok_or_else(|| unknown("the Diffie-Hellman group", group))?;
         let auth = Phase1Auth(u16::try_from(auth).map_err(|_| missing("authentication method"))?);
-        let (of, value) = (Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0);
-        let life = OfferedLife::read(transform, of, value)?;
+        let life = OfferedLife::read(transform, &VOCABULARY)?;
         Ok(Self { suite: IkeSuite { encr, integ, prf, group }, auth, life })
     }
 
@@ -227,7 +226,8 @@ const VOCABULARY: Vocabulary = Vocabulary {
         Phase1Attr::LIFE_DURATION.0,
         Phase1Attr::KEY_LENGTH.0,
     ],
-    repeatable: [Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0],
+    lifetimes: [Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0],
     rule: "rfc2408-5.6-transform-attributes-checked",
+    counted: "rfc2407-4.5-life-type-before-duration",
     name: |kind| Phase1Attr(kind).to_string(),
 };

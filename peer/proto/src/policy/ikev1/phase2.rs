@@ -289,8 +289,7 @@ impl Phase2Set {
             let rule = "rfc2407-4.5-encapsulation-mode-present";
             return Err(refuse(rule, ReasonKind::Malformed, says, "name tunnel mode"));
         };
-        let (of, value) = (Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0);
-        let life = OfferedLife::read(transform, of, value)?;
+        let life = OfferedLife::read(transform, &VOCABULARY)?;
         let used = if encr.is_aead() { Integ::None } else { integ };
         let suite = ChildSuite { protocol, encr, integ: used, esn, group };
         Ok(Self { suite, integ, encapsulation: Encapsulation(encapsulation), life })
@@ -362,7 +361,8 @@ const VOCABULARY: Vocabulary = Vocabulary {
         Phase2Attr::KEY_LENGTH.0,
         Phase2Attr::ESN.0,
     ],
-    repeatable: [Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0],
+    lifetimes: [Phase2Attr::LIFE_TYPE.0, Phase2Attr::LIFE_DURATION.0],
     rule: "rfc2407-4.5.3-unknown-attribute-aborts",
+    counted: "rfc2407-4.5-life-type-before-duration",
     name: |kind| Phase2Attr(kind).to_string(),
 };

@@ -55,6 +55,9 @@ const UNTYPED: &str = "rfc2407-4.5-life-type-before-duration";
 #[case::same_seconds(&[short(11, 1), short(12, 28_800)], None)]
 #[case::kilobytes_as_well(&[short(11, 2), short(12, 100)], None)]
 #[case::counts_what_nobody_knows(&[short(11, 3), short(12, 100)], Some(CHECKED))]
+#[case::a_type_that_nobody_knows(&[short(11, 3)], Some(CHECKED))]
+#[case::a_type_of_nothing(&[short(11, 2)], Some(CHECKED))]
+#[case::no_type_of_its_own(&[short(12, 28_800)], Some(UNTYPED))]
 fn phase_1_goes_by_all_attributes(#[case] more: &[Attribute], #[case] rule: Option<&str>) {
     assert_eq!(phase1_with(more).err().as_deref(), rule);
 }
@@ -76,6 +79,11 @@ fn phase_1_goes_by_all_attributes(#[case] more: &[Attribute], #[case] rule: Opti
 #[case::same_seconds(&[short(1, 1), short(2, 3600)], None)]
 #[case::other_seconds(&[short(1, 1), short(2, 100)], Some(CHECKED))]
 #[case::counts_what_nobody_knows(&[short(1, 3), short(2, 100)], Some(CHECKED))]
+#[case::a_type_that_nobody_knows(&[short(1, 3)], Some(CHECKED))]
+#[case::a_type_of_nothing(&[short(1, 2)], Some(CHECKED))]
+#[case::two_types_of_one_lifetime(&[short(1, 1), short(1, 2), short(2, 100)], Some(CHECKED))]
+#[case::no_type_of_its_own(&[short(2, 3600)], Some(UNTYPED))]
+#[case::another_between_the_two(&[short(1, 2), short(5, 2), short(2, 100)], None)]
 #[case::strange_esn(&[short(Phase2Attr::ESN.0, 2)], Some("rfc2408-5.6-transform-unknown-ignored"))]
 fn phase_2_goes_by_all_attributes(#[case] more: &[Attribute], #[case] rule: Option<&str>) {
     assert_eq!(phase2_with("aes128-sha1", more).err().as_deref(), rule);
