@@ -228,6 +228,7 @@ const VOCABULARY: Vocabulary = Vocabulary {
     ],
     lifetimes: [Phase1Attr::LIFE_TYPE.0, Phase1Attr::LIFE_DURATION.0],
     rule: "rfc2408-5.6-transform-attributes-checked",
-    counted: "rfc2407-4.5-life-type-before-duration",
+    // RFC 2409, appendix A, says what a type is for, and RFC 2407 speaks of other SAs.
+    counted: "rfc2408-5.6-transform-attributes-checked",
     name: |kind| Phase1Attr(kind).to_string(),
 };

@@ -57,7 +57,7 @@ const UNTYPED: &str = "rfc2407-4.5-life-type-before-duration";
 #[case::counts_what_nobody_knows(&[short(11, 3), short(12, 100)], Some(CHECKED))]
 #[case::a_type_that_nobody_knows(&[short(11, 3)], Some(CHECKED))]
 #[case::a_type_of_nothing(&[short(11, 2)], Some(CHECKED))]
-#[case::no_type_of_its_own(&[short(12, 28_800)], Some(UNTYPED))]
+#[case::no_type_of_its_own(&[short(12, 28_800)], Some(CHECKED))]
 fn phase_1_goes_by_all_attributes(#[case] more: &[Attribute], #[case] rule: Option<&str>) {
     assert_eq!(phase1_with(more).err().as_deref(), rule);
 }
@@ -115,7 +115,7 @@ fn a_lifetime_says_what_it_counts() {
     let profile = Profile::lenient("test");
     let mut offer = phase1(&["aes128-sha1-modp1024"]);
     without_type(&mut offer, Phase1Attr::LIFE_TYPE.0);
-    assert_eq!(profile.select_phase1(&offer, &MAIN).map_err(rule_of).unwrap_err(), UNTYPED);
+    assert_eq!(profile.select_phase1(&offer, &MAIN).map_err(rule_of).unwrap_err(), CHECKED);
     let mut offer = phase2(&["aes128-sha1"], Encapsulation::TUNNEL);
     without_type(&mut offer, Phase2Attr::LIFE_TYPE.0);
     assert_eq!(profile.select_phase2(&offer, &TUNNEL).map_err(rule_of).unwrap_err(), UNTYPED);
