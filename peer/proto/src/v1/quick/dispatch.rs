@@ -126,10 +126,10 @@ impl Established {
         let message_id = self.new_message_id(ike, cx);
         let around = self.around(ike, now, self.path);
         match AwaitSecond::begin(cx, &around, &self.base_iv, message_id, ask) {
-            Some(quick) => {
+            Ok(quick) => {
                 self.quick.insert(message_id, Quick::Second(Box::new(quick)));
             }
-            None => unasked("IKEv1 has no numbers for that", cx),
+            Err(why) => unasked(why, cx),
         }
     }
 

@@ -66,17 +66,22 @@ struct Answer {
 }
 
 impl AwaitSecond {
-    /// Sends the first message. `None` if nothing of it can be said in IKEv1.
+    /// Sends the first message.
+    ///
+    /// # Errors
+    /// With what of it cannot be said in IKEv1.
     pub(in crate::v1) fn begin(
         cx: &mut Context,
         around: &Surroundings<'_>,
         base_iv: &[u8],
         message_id: u32,
         ask: Ask,
-    ) -> Option<Self> {
+    ) -> Result<Self, &'static str> {
         let ike = around.ike;
-        let ids = [Id::of_traffic(&ask.ts_local)?, Id::of_traffic(&ask.ts_remote)?];
-        let ids = ids.map(Payload::Id);
+        let id = |traffic: &TrafficSelector| {
+            Id::of_traffic(traffic).ok_or("IKEv1 has no identity for such traffic")
+        };
+        let ids = [id(&ask.ts_local)?, id(&ask.ts_remote)?].map(Payload::Id);
         let spi_in = cx.child_spi(ike);
         let numbers: BTreeSet<u8> = ask.proposals.iter().map(|one| one.number).collect();
         let may_be_bundle = numbers.len() < ask.proposals.len();
@@ -97,7 +102,7 @@ impl AwaitSecond {
         });
         if offer.proposals.is_empty() {
             cx.free_child_spi(spi_in);
-            return None;
+            return Err("IKEv1 has no numbers for any of the proposals");
         }
         let group = group_of(&offer);
         let pair = group.and_then(|group| {
@@ -115,7 +120,7 @@ impl AwaitSecond {
         let (now, path) = (around.now, around.path);
         let pending = Pending::send(cx, now, path, &outgoing.envelope(), sealed.bytes, schedule);
         let iv = sealed.next_iv;
-        Some(Self { ask, message_id, offer, spi_in, over_spi, ni, pair, ids, iv, pending })
+        Ok(Self { ask, message_id, offer, spi_in, over_spi, ni, pair, ids, iv, pending })
     }
 
     pub(in crate::v1) fn deadline(&self) -> Deadline {

@@ -58,14 +58,28 @@ fn identities_say_which_traffic_is_meant(
     assert_eq!(pair.responder.find(agreed), Some((vec![remote], vec![local])));
 }
 
-#[test]
-fn what_no_identity_can_say_is_told() {
+#[rstest]
+#[case::several_ports(Some(selector("10.0.1.0/24").with_ports(6, 80, 90)), ESP, "no identity")]
+#[case::a_cipher_of_ikev2(None, "chacha20poly1305", "no numbers")]
+fn what_cannot_be_said_is_told(
+    #[case] traffic: Option<TrafficSelector>,
+    #[case] child: &str,
+    #[case] why: &str,
+) {
     let mut pair = pair();
-    let mut offer = offer(Ikev1Mode::Main, IKE, ESP);
-    offer.ts_local = vec![selector("10.0.1.0/24").with_ports(6, 80, 90)];
+    let mut offer = offer(Ikev1Mode::Main, IKE, child);
+    if let Some(traffic) = traffic {
+        offer.ts_local = vec![traffic];
+    }
     connect(&mut pair, offer);
     assert_eq!(both(&pair), [(true, false); 2]);
     assert_eq!(refusals(&pair), [vec![None], vec![]]);
+    let said = pair.initiator.find(|event| match event {
+        Event::ChildRefused { detail, .. } => Some(detail.clone()),
+        _ => None,
+    });
+    assert!(said.as_ref().is_some_and(|said| said.contains(why)), "{said:?}");
+    assert_eq!(pair.initiator.edge.endpoint().footprint().child_spis, 0);
 }
 
 const ID: PayloadType = PayloadType(5);
