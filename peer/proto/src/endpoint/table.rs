@@ -206,9 +206,10 @@ impl Endpoint {
         }
     }
 
-    /// A later version is answered with the one that we speak (RFC 7296 §2.5).
+    /// A later version is answered with the one that we speak (RFC 7296 §2.5). What is dropped without the
+    /// answer that is due is told by what stands against that.
     fn wrong_version(&mut self, now: Time, path: Path, header: &Header, len: usize, major: u8) {
-        if major > 2 && !header.flags.is_response() && self.cx.may_reply(now, path.remote, len) {
+        if major > 2 && !header.flags.is_response() {
             let envelope = Envelope {
                 spi_i: header.spi_i,
                 spi_r: header.spi_r,
@@ -219,12 +220,16 @@ impl Endpoint {
             };
             let notify = Notify::new(NotifyType::INVALID_MAJOR_VERSION, Vec::new());
             let bound = len.saturating_mul(self.cx.config.limits.amplification);
-            match self.cx.plain(&envelope, &[Payload::Notify(notify)]) {
-                Some(answer) if answer.len() > bound => {
-                    self.cx.dropped(path.remote, len, DropReason::Amplification);
-                }
-                Some(answer) => self.cx.transmit(path, &answer),
-                None => {}
+            let answer = self.cx.plain(&envelope, &[Payload::Notify(notify)]);
+            if answer.as_ref().is_some_and(|answer| answer.len() > bound) {
+                return self.cx.dropped(path.remote, len, DropReason::Amplification);
+            }
+            // What is too long costs nobody else an answer.
+            if !self.cx.may_reply(now, path.remote, len) {
+                return;
+            }
+            if let Some(answer) = answer {
+                self.cx.transmit(path, &answer);
             }
         }
         self.cx.dropped(path.remote, len, DropReason::MajorVersion { major });

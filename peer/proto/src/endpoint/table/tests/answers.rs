@@ -85,9 +85,9 @@ fn answers_to_later_versions_are_limited() {
         pair.intercept().len()
     };
     assert_eq!(answers(&mut pair), 2);
-    let limited = drops(&pair);
-    let limited = limited.iter().filter(|reason| **reason == DropReason::ErrorRateLimit);
-    assert_eq!(limited.count(), 3);
+    let (answered, limited) = (DropReason::MajorVersion { major: 3 }, DropReason::ErrorRateLimit);
+    let expected = [&vec![answered; 2][..], &vec![limited; 3]].concat();
+    assert_eq!(drops(&pair), expected, "one of each datagram");
     pair.now = pair.now + Duration::from_secs(1);
     assert_eq!(answers(&mut pair), 2);
 }
@@ -99,13 +99,20 @@ fn answers_to_later_versions_are_limited() {
 fn an_answer_to_a_later_version_is_no_amplifier(#[case] amplification: usize, #[case] sent: usize) {
     let mut responder = endpoint_config();
     responder.limits.amplification = amplification;
-    let (mut pair, request) = begun(responder, |bytes| {
-        bytes.truncate(Header::LEN);
-        bytes[VERSION] = 0x30;
-    });
-    pair.arrive(Side::Initiator, &request);
+    responder.limits.error_replies_per_second = 1;
+    let (mut pair, whole) = begun(responder, |bytes| bytes[VERSION] = 0x30);
+    let Flight::Udp(path, mut bytes) = whole.clone() else { panic!("no datagram") };
+    bytes.truncate(Header::LEN);
+    pair.arrive(Side::Initiator, &Flight::Udp(path, bytes));
     assert_eq!(pair.intercept().len(), sent);
-    assert_eq!(drops(&pair).contains(&DropReason::Amplification), sent == 0);
+    let told = match sent {
+        0 => DropReason::Amplification,
+        _ => DropReason::MajorVersion { major: 3 },
+    };
+    assert_eq!(drops(&pair), [told]);
+    // What is not sent takes nothing from the rate of what is.
+    pair.arrive(Side::Initiator, &whole);
+    assert_eq!(pair.intercept().len(), 1 - sent);
 }
 
 #[rstest]
