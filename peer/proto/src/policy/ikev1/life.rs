@@ -70,6 +70,11 @@ impl OfferedLife {
     /// next to it. Of those that count the same thing none may differ from the others (RFC 2407, section
     /// 4.5.2).
     ///
+    /// That section ends the whole set-up over such a conflict. Here it makes one transform unusable, as
+    /// whatever else is wrong with one does, and the set-up goes on with the next one: a peer that has
+    /// offered another gets its SA, and one that has not is refused as for any offer. The refusal names the
+    /// rule.
+    ///
     /// # Errors
     /// If a type is not known or nothing is counted by it, if a lifetime is announced by none, or if one
     /// contradicts another.

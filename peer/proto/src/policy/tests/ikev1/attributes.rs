@@ -134,6 +134,24 @@ fn what_cannot_be_gone_by_makes_one_transform_unusable_and_not_the_offer() {
 }
 
 #[rstest]
+#[case::two_lifetimes(&[short(1, 1), short(2, 100)])]
+#[case::two_modes(&[short(Phase2Attr::ENCAPSULATION.0, 2)])]
+#[case::what_nobody_knows(&[short(999, 1)])]
+fn phase_2_is_chosen_transform_by_transform(
+    #[case] more: &[Attribute],
+    #[values(false, true)] one_proposal: bool,
+) {
+    let mut offer = phase2(&["aes128-sha1", "3des-sha1"], Encapsulation::TUNNEL);
+    offer.proposals[0].transforms[0].attributes.extend_from_slice(more);
+    if one_proposal {
+        let other = offer.proposals.remove(1);
+        offer.proposals[0].transforms.extend(other.transforms);
+    }
+    let choice = Profile::lenient("test").select_phase2(&offer, &TUNNEL).unwrap();
+    assert_eq!(choice.suite.to_string(), "3des-sha1");
+}
+
+#[rstest]
 // rfc2407-4.5-auth-alg-esp-null
 #[case::null_alone("null", Some("R07"))]
 #[case::null_and_none("null-none", Some("R07"))]
