@@ -162,6 +162,40 @@ fn a_wrong_secret_that_is_refused_gives_no_findings(#[values(Main, Aggressive)] 
     assert!(findings.is_empty(), "{}\n{}", text(&findings), text(&timeline));
 }
 
+/// A main mode that is refused under its keys: the key is that of the address, and the identity is not. What
+/// the responder says is changed so.
+fn refused(change: Option<Change>) -> (Vec<Finding>, Vec<Decoded>) {
+    let exchange = ExchangeType::INFORMATIONAL_V1;
+    let fault = |change| Fault { exchange, response: true, nth: None, copies: None, change };
+    let mut responder = responder();
+    responder.faults = change.map(fault).into_iter().collect();
+    let asks = Connection { id: Id::fqdn("peer.example.com"), ..offer(Main, IKE, ESP) };
+    let mut pair = Pair::new(endpoint_config(), responder);
+    pair.command(Side::Initiator, Command::Initiate(Box::new(asks)));
+    assert!(!is_up(&pair));
+    audit(&pair)
+}
+
+#[test]
+fn a_refusal_under_the_keys_of_a_main_mode_that_is_not_over_is_read() {
+    let (findings, timeline) = refused(None);
+    assert!(findings.is_empty(), "{}\n{}", text(&findings), text(&timeline));
+    let last = timeline.last().unwrap();
+    assert!(last.encrypted && last.decrypted, "{last}");
+    assert!(last.to_string().contains("INVALID-ID-INFORMATION"), "{}", text(&timeline));
+}
+
+#[rstest]
+#[case::another(Change::FlipBits { payload: PayloadType(8), at: -1, mask: 1 })]
+#[case::zeros(Change::ReplaceBody { payload: PayloadType(8), body: vec![0; 20] })]
+#[case::none(Change::DropPayload { payload: PayloadType(8) })]
+fn the_hash_of_such_a_refusal_is_judged(#[case] change: Change) {
+    let (findings, timeline) = refused(Some(change));
+    let found: Vec<_> = findings.iter().map(|it| (it.requirement, it.by)).collect();
+    let expected = [("rfc2409-5.7-informational-hash", Sender::Edge)];
+    assert_eq!(found, expected, "{}\n{}", text(&findings), text(&timeline));
+}
+
 #[test]
 fn a_refused_offer_that_is_repeated_gives_no_findings() {
     let mut responder = responder();

@@ -90,9 +90,12 @@ pub(crate) fn judge(
         // Who is refused before phase 1 is over may be told so under its keys.
         let iv = own.filter(|_| informs).and_then(|own| vector(session, message, own));
         if let (Some(own), Some(iv)) = (own, &iv) {
-            open::again(message, own, iv);
+            open::early(report, message, own, iv);
         }
         session.exchange(message).iv = next;
+        if let (Some(own), true) = (own, message.readable) {
+            judge_contents(report, keys, esp, session, message, own, place);
+        }
         remember(session, message, place);
         return iv.unwrap_or_default();
     }

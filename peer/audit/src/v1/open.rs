@@ -87,6 +87,16 @@ pub(crate) fn phase2(
     }
 }
 
+/// Decrypts a message of a later exchange that is there before phase 1 is over. From which block its vector
+/// follows then is nowhere prescribed (RFC 2409, appendix B, speaks of the last one of phase 1), so it is
+/// not judged.
+pub(crate) fn early(report: &mut Report<'_>, message: &mut Message, own: &Ikev1Keys, iv: &[u8]) {
+    let body = judge_blocks(report, message, own);
+    if let Some(content) = decrypt(own, iv, &body).filter(|it| is_chain(message, it)) {
+        take(report, message, &content);
+    }
+}
+
 /// Shows what a message says without judging it.
 pub(crate) fn again(message: &mut Message, keys: &Ikev1Keys, iv: &[u8]) {
     let body = message.ciphertext().to_vec();
