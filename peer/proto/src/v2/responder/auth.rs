@@ -104,24 +104,27 @@ impl AwaitAuth {
         notify: Notify,
         cx: &mut Context,
     ) -> Next {
-        let response = self.answer(ike, arrival, &[Payload::Notify(notify)], cx);
+        let response = self.seal(ike, &[Payload::Notify(notify)], cx);
+        self.answered(arrival, reason, response, cx)
+    }
+
+    /// Ends the SA with a response that is ready.
+    fn answered(
+        self: Box<Self>,
+        arrival: &Arrival<'_>,
+        reason: CloseReason,
+        response: Vec<u8>,
+        cx: &mut Context,
+    ) -> Next {
+        send(arrival, &response, cx);
         let answered = Answered::new(arrival.bytes, response);
         Next::Answered(State::ResponderAuth(self), reason, answered)
     }
 
-    fn answer(
-        &mut self,
-        ike: IkeHandle,
-        arrival: &Arrival<'_>,
-        payloads: &[Payload],
-        cx: &mut Context,
-    ) -> Vec<u8> {
+    /// The response: no octets if it is withheld.
+    fn seal(&mut self, ike: IkeHandle, payloads: &[Payload], cx: &mut Context) -> Vec<u8> {
         let envelope = self.channel.envelope(ExchangeType::IKE_AUTH, true, 1);
-        let response = self.channel.seal(cx, ike, &envelope, payloads).unwrap_or_default();
-        if !response.is_empty() {
-            cx.transmit(arrival.path, &response);
-        }
-        response
+        self.channel.seal(cx, ike, &envelope, payloads).unwrap_or_default()
     }
 
     fn auth(
@@ -188,7 +191,8 @@ impl AwaitAuth {
             Ok(child)
         });
         let child = child.map_err(|refusal| answer.push(Payload::Notify(refusal))).ok();
-        let response = self.answer(ike, arrival, &answer, cx);
+        let response = self.seal(ike, &answer, cx);
+        send(arrival, &response, cx);
         let this = *self;
         let opening = Opening {
             channel: this.channel,
@@ -203,7 +207,7 @@ impl AwaitAuth {
 
     /// Ends the SA of a peer that is not let in, with a word to it unless the profile is silent.
     fn unproven(
-        self: Box<Self>,
+        mut self: Box<Self>,
         ike: IkeHandle,
         arrival: &Arrival<'_>,
         claim: &AuthRequest<'_>,
@@ -212,7 +216,14 @@ impl AwaitAuth {
     ) -> Next {
         let notify = NotifyType::AUTHENTICATION_FAILED;
         let says = cx.config.profile.refusal != RefusalStyle::Silent;
-        let (id, answer) = (claim.id_i.to_string(), says.then_some(notify.into()));
+        let response = if says {
+            self.seal(ike, &[Payload::Notify(Notify::new(notify, Vec::new()))], cx)
+        } else {
+            Vec::new()
+        };
+        // What is withheld is not said.
+        let (id, said) = (claim.id_i.to_string(), !response.is_empty());
+        let answer = said.then_some(notify.into());
         cx.event(match unproven {
             Unproven::Identity { rule, says } => {
                 Event::IdentityRefused { ike, id, rule, says, answer }
@@ -224,7 +235,7 @@ impl AwaitAuth {
             cx.dropped(arrival.path.remote, arrival.bytes.len(), DropReason::Silent);
             return self.closed(reason);
         }
-        self.refuse(ike, arrival, reason, Notify::new(notify, Vec::new()), cx)
+        self.answered(arrival, reason, response, cx)
     }
 
     /// The secret of the identity that the peer claims and proves, and the identity it gets back.
@@ -314,5 +325,11 @@ impl<'a> AuthRequest<'a> {
         let sa = syntax::exactly_one(request, PayloadType::SA, Message::sa)?;
         let (ts_i, ts_r) = child::selectors_of(request)?;
         Ok(Self { id_i, auth, sa, ts_i, ts_r })
+    }
+}
+
+fn send(arrival: &Arrival<'_>, response: &[u8], cx: &mut Context) {
+    if !response.is_empty() {
+        cx.transmit(arrival.path, response);
     }
 }

@@ -42,6 +42,7 @@ enum Quiet {
     Silent,
     Limited,
     TooLong,
+    Withheld,
 }
 
 impl Wrong {
@@ -67,8 +68,18 @@ impl Wrong {
             Quiet::No => true,
             Quiet::Silent => self == Self::Group,
             Quiet::Limited => in_sa,
-            Quiet::TooLong => false,
+            Quiet::TooLong | Quiet::Withheld => false,
         }
+    }
+
+    /// Withholds the answer.
+    fn fault(self) -> Fault {
+        let exchange = match self {
+            Self::Proposal | Self::Group => ExchangeType::IKE_SA_INIT,
+            Self::Identity | Self::Secret => ExchangeType::IKE_AUTH,
+            _ => ExchangeType::INFORMATIONAL_V1,
+        };
+        Fault { exchange, response: true, nth: None, copies: None, change: Change::Withhold }
     }
 
     fn set_up(self) -> (EndpointConfig, Connection) {
@@ -120,7 +131,8 @@ fn a_refusal_is_told_as_it_was_answered(
         Wrong::AggressiveAddress
     )]
     wrong: Wrong,
-    #[values(Quiet::No, Quiet::Silent, Quiet::Limited, Quiet::TooLong)] quiet: Quiet,
+    #[values(Quiet::No, Quiet::Silent, Quiet::Limited, Quiet::TooLong, Quiet::Withheld)]
+    quiet: Quiet,
 ) {
     let (mut responder, offer) = wrong.set_up();
     match quiet {
@@ -128,6 +140,7 @@ fn a_refusal_is_told_as_it_was_answered(
         Quiet::Silent => responder.profile.refusal = RefusalStyle::Silent,
         Quiet::Limited => responder.limits.error_replies_per_second = 0,
         Quiet::TooLong => responder.limits.amplification = 0,
+        Quiet::Withheld => responder.faults = vec![wrong.fault()],
     }
     let mut pair = Pair::new(endpoint_config(), responder);
     pair.command(Side::Initiator, Command::Initiate(Box::new(offer)));
@@ -152,7 +165,7 @@ fn a_refusal_is_told_as_it_was_answered(
     };
     assert_eq!(is_heard, expected.is_some(), "{:#?}", pair.initiator.events);
     let reason = match quiet {
-        Quiet::No => return,
+        Quiet::No | Quiet::Withheld => return,
         Quiet::Silent => DropReason::Silent,
         Quiet::Limited => DropReason::ErrorRateLimit,
         Quiet::TooLong => DropReason::Amplification,
