@@ -16,15 +16,22 @@ use crate::wire::v1::{Delete, Message, Notify, NotifyKind, Payload, is_encrypted
 use crate::wire::{Attribute, ExchangeType, ProtocolId, Reader};
 
 impl Established {
-    /// Sends payloads in an informational exchange.
-    pub(super) fn inform(&mut self, ike: IkeHandle, payloads: &[Payload], cx: &mut Context) {
+    /// Sends payloads in an informational exchange, unless they are withheld. Whether they were sent.
+    pub(super) fn inform(
+        &mut self,
+        ike: IkeHandle,
+        payloads: &[Payload],
+        cx: &mut Context,
+    ) -> bool {
         let message_id = self.new_message_id(ike, cx);
         let outgoing = self.channel.outgoing(ExchangeType::INFORMATIONAL_V1, message_id, false);
         let iv = self.channel.phase2_iv(&self.base_iv, message_id);
         let sealed = self.channel.seal_hashed(cx, &outgoing, &iv, payloads, &[]);
-        if !sealed.bytes.is_empty() {
+        let sent = !sealed.bytes.is_empty();
+        if sent {
             cx.transmit(self.path, &sealed.bytes);
         }
+        sent
     }
 
     /// Tells the peer that everything is deleted: each pair, and the ISAKMP SA.

@@ -4,7 +4,7 @@
 use super::{Ask, AwaitConnected, AwaitSecond, AwaitThird, Followed, NotAnswered, Surroundings};
 use crate::endpoint::context::Context;
 use crate::endpoint::pair::encap;
-use crate::event::{CloseReason, DropReason, Event, NatStatus, Side};
+use crate::event::{CloseReason, DropReason, Event, NatStatus, Offer, Side};
 use crate::io::{Channel, ChildAsk, Deadline, IkeHandle, Path};
 use crate::policy::ChildOffer;
 use crate::time::Time;
@@ -379,12 +379,19 @@ impl Established {
                 self.quick.insert(message_id, Quick::Third(Box::new(quick)));
             }
             Err(NotAnswered::Dropped) => {}
-            Err(NotAnswered::Refused(notify, detail)) => {
+            Err(NotAnswered::Refused(notify, detail, refusal)) => {
                 self.heard(ike, now, arrival, cx);
                 self.use_message_id(message_id);
-                let (by, kind) = (Side::Local, Some(notify.kind.into()));
-                cx.event(Event::ChildRefused { ike, by, notify: kind, detail });
-                self.inform(ike, &[Payload::Notify(notify)], cx);
+                let kind = notify.kind.into();
+                // What is withheld is not said.
+                let said = self.inform(ike, &[Payload::Notify(notify)], cx).then_some(kind);
+                if let Some(refusal) = refusal {
+                    let (remote, what, answer) = (arrival.path.remote, Offer::Child, said);
+                    let ike = Some(ike);
+                    cx.event(Event::ProposalRefused { ike, remote, what, refusal, answer });
+                }
+                let by = Side::Local;
+                cx.event(Event::ChildRefused { ike, by, notify: said, detail });
             }
         }
     }

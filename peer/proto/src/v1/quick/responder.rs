@@ -6,9 +6,9 @@ use crate::crypto::dh;
 use crate::crypto::{CryptoError, SecretBytes};
 use crate::endpoint::context::Context;
 use crate::entropy::Label;
-use crate::event::{Event, Offer, Side};
+use crate::event::{Event, Side};
 use crate::io::Deadline;
-use crate::policy::{Lifetime, Phase2Choice, Phase2Context};
+use crate::policy::{Lifetime, Phase2Choice, Phase2Context, Refusal};
 use crate::v1::channel::{Opened, PhaseTwoKeys};
 use crate::v1::child::{self, Accepted, Child, Over};
 use crate::v1::outgoing::Outgoing;
@@ -41,8 +41,9 @@ pub(in crate::v1) struct AwaitThird {
 pub(in crate::v1) enum NotAnswered {
     /// It is not authentic, or breaks the protocol; that was told already.
     Dropped,
-    /// It is refused: with this notification, and for this reason.
-    Refused(Notify, String),
+    /// It is refused: with this notification, for this reason, and over these rules if the offer is what is
+    /// refused.
+    Refused(Notify, String, Option<Refusal>),
 }
 
 /// What a first message asks for.
@@ -79,18 +80,18 @@ impl AwaitThird {
             Err((requirement @ IDS, why)) => {
                 cx.violation(Some(around.ike), arrival.path.remote, requirement, &why);
                 let kind = NotifyKind::INVALID_ID_INFORMATION;
-                return Err(NotAnswered::Refused(about_first(&opened.message, kind), why));
+                return Err(NotAnswered::Refused(about_first(&opened.message, kind), why, None));
             }
             Err((requirement, why)) => {
                 arrival.violates(Some(around.ike), requirement, &why, cx);
                 return Err(NotAnswered::Dropped);
             }
         };
-        let choice = Self::choose(cx, around, arrival, &request)?;
+        let choice = Self::choose(cx, around, &request)?;
         let protocol = choice.chosen.protocol;
         let spi_out = spi_of(&choice.chosen);
         let refuse = |kind: NotifyKind, why: String| {
-            NotAnswered::Refused(Notify::child(kind, protocol, spi_out, Vec::new()), why)
+            NotAnswered::Refused(Notify::child(kind, protocol, spi_out, Vec::new()), why, None)
         };
         if spi_out <= 255 || choice.over.as_ref().is_some_and(|(_, ah)| spi_of(ah) <= 255) {
             let why = "the SPI of the proposal is reserved or does not have four octets";
@@ -120,9 +121,8 @@ impl AwaitThird {
     }
 
     fn choose(
-        cx: &mut Context,
+        cx: &Context,
         around: &Surroundings<'_>,
-        arrival: &Arrival<'_>,
         request: &Request<'_>,
     ) -> Result<Phase2Choice, NotAnswered> {
         let context = Phase2Context {
@@ -131,12 +131,8 @@ impl AwaitThird {
             encapsulation: around.encapsulation,
         };
         cx.ikev1_profile.select_phase2(request.sa, &context).map_err(|refusal| {
-            let kind = NotifyKind::NO_PROPOSAL_CHOSEN;
-            let why = refusal.to_string();
-            let (remote, answer) = (arrival.path.remote, Some(kind.into()));
-            let (ike, what) = (Some(around.ike), Offer::Child);
-            cx.event(Event::ProposalRefused { ike, remote, what, refusal, answer });
-            NotAnswered::Refused(about(request.sa, kind), why)
+            let notify = about(request.sa, NotifyKind::NO_PROPOSAL_CHOSEN);
+            NotAnswered::Refused(notify, refusal.to_string(), Some(refusal))
         })
     }
 

@@ -82,6 +82,27 @@ fn what_cannot_be_said_is_told(
     assert_eq!(pair.initiator.edge.endpoint().footprint().child_spis, 0);
 }
 
+#[rstest]
+fn a_refusal_that_is_withheld_was_not_said(#[values(false, true)] withheld: bool) {
+    let (exchange, change) = (ExchangeType::INFORMATIONAL_V1, Change::Withhold);
+    let fault = Fault { exchange, response: false, nth: None, copies: None, change };
+    let mut responder = responder();
+    responder.profile.child.integ.accept.retain(|i| *i != crate::crypto::suite::Integ::HmacMd5_96);
+    let mut pair = Pair::new(endpoint_config(), responder);
+    if withheld {
+        pair.command(Side::Responder, Command::Deviate(Box::new(fault)));
+    }
+    connect(&mut pair, offer(Ikev1Mode::Main, IKE, "aes128-md5"));
+    let said = (!withheld).then(|| NotifyKind::NO_PROPOSAL_CHOSEN.into());
+    let answers = pair.responder.events.iter().filter_map(|event| match event {
+        Event::ProposalRefused { answer, .. } => Some(*answer),
+        _ => None,
+    });
+    assert_eq!(answers.collect::<Vec<_>>(), [said]);
+    let heard = said.into_iter().map(Some).collect::<Vec<_>>();
+    assert_eq!(refusals(&pair), [heard, vec![said]]);
+}
+
 const ID: PayloadType = PayloadType(5);
 
 /// A session whose first quick mode message is changed so.
