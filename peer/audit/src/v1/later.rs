@@ -90,7 +90,9 @@ pub(crate) fn judge(
         // Who is refused before phase 1 is over may be told so under its keys.
         let iv = own.filter(|_| informs).and_then(|own| vector(session, message, own));
         if let (Some(own), Some(iv)) = (own, &iv) {
-            open::early(report, message, own, iv);
+            // From which block its vector follows then is nowhere prescribed (RFC 2409, appendix B, speaks of the
+            // last one of phase 1): there is no mistake to judge.
+            open::by_vectors(report, message, own, iv, &[]);
         }
         session.exchange(message).iv = next;
         if let (Some(own), true) = (own, message.readable) {

@@ -14,8 +14,8 @@ use crate::keys::{Ikev1Keys, Keys};
 use crate::rules::{self, Rule};
 
 /// Decrypts a message with the first of these vectors that makes sense of it: the right one, and those
-/// of known mistakes. Nothing changes if none does.
-pub(crate) fn phase1(
+/// of known mistakes, which are judged. Nothing changes if none does.
+pub(crate) fn by_vectors(
     report: &mut Report<'_>,
     message: &mut Message,
     keys: &Ikev1Keys,
@@ -84,16 +84,6 @@ pub(crate) fn phase2(
             take(report, message, &content);
             return;
         }
-    }
-}
-
-/// Decrypts a message of a later exchange that is there before phase 1 is over. From which block its vector
-/// follows then is nowhere prescribed (RFC 2409, appendix B, speaks of the last one of phase 1), so it is
-/// not judged.
-pub(crate) fn early(report: &mut Report<'_>, message: &mut Message, own: &Ikev1Keys, iv: &[u8]) {
-    let body = judge_blocks(report, message, own);
-    if let Some(content) = decrypt(own, iv, &body).filter(|it| is_chain(message, it)) {
-        take(report, message, &content);
     }
 }
 

@@ -59,7 +59,7 @@ pub(crate) fn decrypt(
             (rules::V1_IV_PHASE1, zero, "the vector is zero"),
         ]
     };
-    open::phase1(report, message, keys, &right, &mistakes);
+    open::by_vectors(report, message, keys, &right, &mistakes);
     right
 }
 
