@@ -68,9 +68,7 @@ impl Pending {
         bytes: Vec<u8>,
         schedule: Schedule,
     ) -> Self {
-        if !bytes.is_empty() {
-            cx.transmit(path, &bytes);
-        }
+        cx.transmit(path, &bytes);
         Self::new(now, envelope.message_id, envelope.exchange, bytes, schedule)
     }
 
@@ -100,9 +98,7 @@ impl Pending {
     ) -> Due {
         let due = self.poll(now);
         if let Due::Repeat(attempt) = due {
-            if !self.bytes.is_empty() {
-                cx.transmit(path, &self.bytes);
-            }
+            cx.transmit(path, &self.bytes);
             let (exchange, message_id) = (self.exchange, self.message_id);
             cx.event(Event::Retransmitted { ike, exchange, message_id, response: false, attempt });
         }

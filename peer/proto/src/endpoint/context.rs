@@ -192,8 +192,11 @@ impl Context {
         }
     }
 
-    /// Sends a finished IKE message.
+    /// Sends a finished IKE message. One that is withheld has no octets, and nothing is sent.
     pub(crate) fn transmit(&mut self, path: Path, message: &[u8]) {
+        if message.is_empty() {
+            return;
+        }
         match self.substitute(message) {
             Some(None) => {}
             Some(Some(faulty)) => self.transmit_as_is(path, &faulty),

@@ -27,11 +27,8 @@ impl Established {
         let outgoing = self.channel.outgoing(ExchangeType::INFORMATIONAL_V1, message_id, false);
         let iv = self.channel.phase2_iv(&self.base_iv, message_id);
         let sealed = self.channel.seal_hashed(cx, &outgoing, &iv, payloads, &[]);
-        let sent = !sealed.bytes.is_empty();
-        if sent {
-            cx.transmit(self.path, &sealed.bytes);
-        }
-        sent
+        cx.transmit(self.path, &sealed.bytes);
+        !sealed.bytes.is_empty()
     }
 
     /// Tells the peer that everything is deleted: each pair, and the ISAKMP SA.

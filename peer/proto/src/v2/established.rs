@@ -371,9 +371,7 @@ impl Established {
             && let Some((response, attempt)) = self.answered.repeat(arrival.bytes)
         {
             let (exchange, message_id) = (header.exchange, header.message_id);
-            if !response.is_empty() {
-                cx.transmit(arrival.path, response);
-            }
+            cx.transmit(arrival.path, response);
             cx.event(Event::Retransmitted { ike, exchange, message_id, response: true, attempt });
             return Next::State(State::Established(self));
         }

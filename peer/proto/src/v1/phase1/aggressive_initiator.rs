@@ -260,9 +260,7 @@ impl InitiatorAggressive {
             let sealed = channel.seal(cx, &outgoing, &iv, &payloads);
             (sealed.bytes, sealed.next_iv)
         };
-        if !bytes.is_empty() {
-            cx.transmit(path, &bytes);
-        }
+        cx.transmit(path, &bytes);
         let own = cx.config.profile.timers.ike_life;
         let lifetime = seconds.unwrap_or(own).min(own);
         let this = *self;

@@ -139,9 +139,7 @@ impl AwaitFinal {
             return None;
         }
         features.begin_fragments(cx, (spi_i, spi_r), EXCHANGE);
-        if !response.is_empty() {
-            cx.transmit(arrival.path, &response);
-        }
+        cx.transmit(arrival.path, &response);
         let (path, connection) = (arrival.path, None);
         cx.event(Event::IkeHalfOpen { ike, connection, role, path, spi_i });
         Some(Self {

@@ -415,9 +415,7 @@ impl Answer {
 
     /// Sends it.
     pub(super) fn send(self, cx: &mut Context, arrival: &Arrival<'_>) {
-        if !self.bytes.is_empty() {
-            cx.transmit(arrival.path, &self.bytes);
-        }
+        cx.transmit(arrival.path, &self.bytes);
     }
 }
 

@@ -116,9 +116,7 @@ impl AwaitKe {
             return None;
         }
         features.begin_fragments(cx, (spi_i, spi_r), EXCHANGE);
-        if !response.is_empty() {
-            cx.transmit(arrival.path, &response);
-        }
+        cx.transmit(arrival.path, &response);
         let (path, connection, role) = (arrival.path, None, Role::Responder);
         cx.event(Event::IkeHalfOpen { ike, connection, role, path, spi_i });
         let sa_body = message.body(PayloadKind::SA).unwrap_or_default().to_vec();
@@ -230,9 +228,7 @@ impl AwaitKe {
             Err(error) => return Err((self, Rejected::unable(error.to_string()))),
         };
         let response = outgoing(spi_i, spi_r, EXCHANGE, true).plain(cx, &payloads);
-        if !response.is_empty() {
-            cx.transmit(arrival.path, &response);
-        }
+        cx.transmit(arrival.path, &response);
         let answered = Answered::new(arrival.bytes, response);
         let Self { mut agreed, expires, .. } = *self;
         agreed.asked |= asks(message);
@@ -363,9 +359,7 @@ impl AwaitAuth {
         let payloads = [vec![id], proof].concat();
         let outgoing = outgoing(spi_i, spi_r, EXCHANGE, true);
         let sealed = self.channel.seal(cx, &outgoing, &iv, &payloads);
-        if !sealed.bytes.is_empty() {
-            cx.transmit(arrival.path, &sealed.bytes);
-        }
+        cx.transmit(arrival.path, &sealed.bytes);
         let initial_contact = initial_contact(cx, ike, arrival, message);
         let this = *self;
         let Phase1Choice { auth, lifetime, .. } = this.agreed.choice;

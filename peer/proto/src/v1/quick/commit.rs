@@ -105,8 +105,6 @@ pub(super) fn say_connected(
     let outgoing = channel.outgoing(ExchangeType::INFORMATIONAL_V1, message_id, true);
     let iv = channel.phase2_iv(base_iv, message_id);
     let sealed = channel.seal_hashed(cx, &outgoing, &iv, &[Payload::Notify(notify)], &[]);
-    if !sealed.bytes.is_empty() {
-        cx.transmit(around.path, &sealed.bytes);
-    }
+    cx.transmit(around.path, &sealed.bytes);
     sealed.bytes
 }

@@ -205,9 +205,7 @@ impl AwaitSecond {
             }
         };
         let third = self.third(cx, around, &opened.next_iv, &keys);
-        if !third.is_empty() {
-            cx.transmit(around.path, &third);
-        }
+        cx.transmit(around.path, &third);
         Some(Ok(Followed::Up(child, Answered::new(arrival.bytes, third))))
     }
 

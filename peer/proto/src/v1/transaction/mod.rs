@@ -110,9 +110,7 @@ impl Established {
         let payload = Attributes { kind, identifier: asked.identifier, attributes };
         let payloads = [Payload::Attributes(payload)];
         let sealed = self.channel.seal_hashed(cx, &outgoing, iv, &payloads, &[]);
-        if !sealed.bytes.is_empty() {
-            cx.transmit(self.path, &sealed.bytes);
-        }
+        cx.transmit(self.path, &sealed.bytes);
         // What comes too early is not answered, and may come again.
         self.use_message_id(message_id);
         self.transactions.answered(message_id, arrival.bytes, sealed);

@@ -116,7 +116,7 @@ impl AwaitAuth {
         response: Vec<u8>,
         cx: &mut Context,
     ) -> Next {
-        send(arrival, &response, cx);
+        cx.transmit(arrival.path, &response);
         let answered = Answered::new(arrival.bytes, response);
         Next::Answered(State::ResponderAuth(self), reason, answered)
     }
@@ -192,7 +192,7 @@ impl AwaitAuth {
         });
         let child = child.map_err(|refusal| answer.push(Payload::Notify(refusal))).ok();
         let response = self.seal(ike, &answer, cx);
-        send(arrival, &response, cx);
+        cx.transmit(arrival.path, &response);
         let this = *self;
         let opening = Opening {
             channel: this.channel,
@@ -325,11 +325,5 @@ impl<'a> AuthRequest<'a> {
         let sa = syntax::exactly_one(request, PayloadType::SA, Message::sa)?;
         let (ts_i, ts_r) = child::selectors_of(request)?;
         Ok(Self { id_i, auth, sa, ts_i, ts_r })
-    }
-}
-
-fn send(arrival: &Arrival<'_>, response: &[u8], cx: &mut Context) {
-    if !response.is_empty() {
-        cx.transmit(arrival.path, response);
     }
 }

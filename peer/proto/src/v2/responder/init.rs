@@ -112,9 +112,7 @@ pub(crate) fn init(
             return None;
         }
     };
-    if !init_response.is_empty() {
-        cx.transmit(path, &init_response);
-    }
+    cx.transmit(path, &init_response);
     cx.event(Event::IkeHalfOpen { ike, connection: None, role: Role::Responder, path, spi_i });
     Some(AwaitAuth {
         channel,
